@@ -1,0 +1,73 @@
+"""What can go wrong, as one tree.
+
+::
+
+    BindstreamError
+    ├── ConfigError          the configuration cannot run as written
+    ├── MissingExtra         a library of an optional extra is not installed
+    ├── DeviceError          something about one sensor
+    │   ├── DeviceUnavailable    absent or busy: worth trying again
+    │   ├── DeviceLost           failed while running: close and open again
+    │   └── WrongFormat          it works, but gives what we cannot use
+    ├── InvalidInput         one sample, window or text that cannot be encoded
+    ├── WeightsError         a weights file that cannot be used
+    ├── WireError            bytes that are not a message of ours
+    └── PortBusy             an address that somebody else holds
+
+Every message says which stream or file, what was wanted, what came and what to do.
+"""
+
+from __future__ import annotations
+
+
+class BindstreamError(Exception):
+    """Base of every error that bindstream raises on purpose."""
+
+
+class ConfigError(BindstreamError):
+    """The configuration cannot run as written; nothing was started."""
+
+
+class MissingExtra(BindstreamError):
+    """A library of an optional extra is not installed."""
+
+    def __init__(self, library: str, extra: str, need: str) -> None:
+        super().__init__(f"{need} needs {library}: pip install 'bindstream[{extra}]'")
+        self.library = library
+        self.extra = extra
+
+
+class DeviceError(BindstreamError):
+    """Something about one sensor; other streams go on."""
+
+    def __init__(self, stream: str, what: str) -> None:
+        super().__init__(f"stream '{stream}': {what}")
+        self.stream = stream
+
+
+class DeviceUnavailable(DeviceError):
+    """Absent or busy at opening: worth trying again."""
+
+
+class DeviceLost(DeviceError):
+    """Failed while running: close it and open it again."""
+
+
+class WrongFormat(DeviceError):
+    """The device works but gives what cannot be used (8-bit depth, wrong rate)."""
+
+
+class InvalidInput(BindstreamError):
+    """One sample, window or text that cannot be encoded; its neighbours are unharmed."""
+
+
+class WeightsError(BindstreamError):
+    """A weights file that cannot be used: unreadable, wrong hash, wrong keys."""
+
+
+class WireError(BindstreamError):
+    """Bytes that are not a message of this protocol."""
+
+
+class PortBusy(BindstreamError):
+    """An address that another process already holds."""

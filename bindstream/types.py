@@ -1,0 +1,249 @@
+"""The nouns: what passes between the parts, with shape, dtype and unit of every array.
+
+All times are int64 nanoseconds since the Unix epoch on the robot host's one clock
+(CLOCK_MONOTONIC plus a fixed offset). All quantities are SI.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[Any]
+Vector: TypeAlias = NDArray[np.float32]
+
+
+class Modality(StrEnum):
+    """The six modalities of ImageBind (Girdhar et al., CVPR 2023)."""
+
+    VISION = "vision"
+    TEXT = "text"
+    AUDIO = "audio"
+    DEPTH = "depth"
+    THERMAL = "thermal"
+    IMU = "imu"
+
+
+SENSED = (Modality.VISION, Modality.AUDIO, Modality.DEPTH, Modality.THERMAL, Modality.IMU)
+"""The modalities that a sensor can have: all but text."""
+
+
+class Reason(StrEnum):
+    """Why a window was dropped. The set is closed: readers may rely on it."""
+
+    LATE = "late"
+    SUPERSEDED = "superseded"
+    ENCODER_ERROR = "encoder_error"
+    ENCODER_TIMEOUT = "encoder_timeout"
+    INVALID_INPUT = "invalid_input"
+    SENSOR_GAP = "sensor_gap"
+    PAUSED = "paused"
+    SHUTDOWN = "shutdown"
+    CRASH_LOST = "crash_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class DepthMeta:
+    """Intrinsics of a depth camera at its native size, for depth to disparity.
+
+    ``fx_px`` focal length in pixels; ``baseline_m`` stereo baseline in metres.
+    """
+
+    fx_px: float
+    baseline_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class ImuMeta:
+    """What the IMU front end needs beside the window.
+
+    ``rate_hz`` after resampling to the window's 2000 steps; ``mean`` and ``std`` are the
+    stream's running statistics per channel (6 values each; m/s2, then rad/s).
+    """
+
+    rate_hz: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VisionMeta:
+    """``span_ns``: time from the first to the last frame of the stack."""
+
+    span_ns: int
+
+
+Meta: TypeAlias = DepthMeta | ImuMeta | VisionMeta | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """What a driver read, stamped where the bytes appeared.
+
+    ``t_ns`` is the capture time (audio: of the chunk's first sample); ``arrival_ns`` is when
+    the bytes reached this process. ``data`` by modality:
+
+    ========  ==============================================================
+    vision    (H, W, 3) uint8 RGB
+    audio     (n,) float32 in [-1, 1], 16 kHz mono
+    depth     (H, W) float32 metres, 0 = hole; meta is DepthMeta
+    thermal   (H, W) float32 kelvin
+    imu       (6,) float32: accelerometer m/s2, then gyroscope rad/s
+    ========  ==============================================================
+    """
+
+    stream: str
+    t_ns: int
+    data: Array
+    arrival_ns: int
+    meta: Meta = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """One window of one stream, half-open [start_ns, end_ns), ready for the encoder.
+
+    ``data`` by modality:
+
+    ========  ==============================================================
+    vision    (2, 224, 224, 3) uint8 RGB; meta is VisionMeta
+    audio     (32000,) float32 in [-1, 1], 16 kHz mono
+    depth     (H, W) float32 metres, 0 = hole; meta is DepthMeta
+    thermal   (H, W) float32 kelvin
+    imu       (6, 2000) float32: m/s2, rad/s; meta is ImuMeta
+    ========  ==============================================================
+
+    ``n_missing`` counts native samples (audio, IMU) or frames that the window should have
+    held and did not. After ``deadline_ns`` nobody may encode it any more.
+    """
+
+    robot: str
+    stream: str
+    modality: Modality
+    epoch: int
+    seq: int
+    start_ns: int
+    end_ns: int
+    data: Array
+    meta: Meta
+    n_missing: int
+    captured_ns: int
+    windowed_ns: int
+    deadline_ns: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Embedding:
+    """A window's place in the joint space.
+
+    ``vector`` is float32 (dim,), unit norm. Vectors compare only where ``space_id`` is equal.
+    ``age_ms`` is the reader's clock minus ``end_ns`` at receipt; None where the two clocks
+    are not known to agree.
+    """
+
+    robot: str
+    stream: str
+    modality: Modality
+    epoch: int
+    seq: int
+    start_ns: int
+    end_ns: int
+    captured_ns: int
+    windowed_ns: int
+    encoded_ns: int
+    published_ns: int
+    queue_ms: float
+    encode_ms: float
+    n_missing: int
+    space_id: str
+    encoder_id: str
+    vector: Vector
+    received_ns: int = 0
+    age_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tombstone:
+    """A window that was cut and then dropped; its ``seq`` stays taken."""
+
+    robot: str
+    stream: str
+    modality: Modality
+    epoch: int
+    seq: int
+    start_ns: int
+    end_ns: int
+    reason: Reason
+    published_ns: int = 0
+    received_ns: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One stream's part in a scene. ``age_ms`` is the tick minus the member's end;
+    a missing member has ``seq`` -1, weight 0 and age None."""
+
+    stream: str
+    modality: Modality
+    seq: int
+    weight: float
+    age_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """All streams of one robot at one tick, joined.
+
+    ``vector`` is float32 (dim,), the normalised weighted mean of the present members' vectors.
+    """
+
+    robot: str
+    epoch: int
+    seq: int
+    end_ns: int
+    published_ns: int
+    space_id: str
+    members: tuple[Member, ...]
+    vector: Vector
+    received_ns: int = 0
+    age_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened to a robot: ``name`` and what is known of it."""
+
+    robot: str
+    name: str
+    t_ns: int
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """State of one stream, about once a second.
+
+    ``state``: opening | running | paused | failed | stopped. ``detail`` says why, and holds
+    the ledger and the counters of the stream.
+    """
+
+    robot: str
+    stream: str
+    state: str
+    t_ns: int
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Messages of a stream that never reached this reader: seq ``first`` to ``last``."""
+
+    robot: str
+    stream: str
+    epoch: int
+    first: int
+    last: int

@@ -1,0 +1,290 @@
+"""The wire: what stands between the publisher and every reader, in one file.
+
+A message is three frames: topic | header | payload. The header is a msgpack map whose first key
+is the wire version; the payload is the raw little-endian vector (embedding, scene), nothing
+(tombstone), or a msgpack map (event, health). Unknown versions are refused by name. No pickle.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+
+from bindstream.errors import WireError
+from bindstream.types import (
+    Embedding,
+    Event,
+    Health,
+    Member,
+    Modality,
+    Reason,
+    Scene,
+    Tombstone,
+    Vector,
+)
+
+WIRE_VERSION = 1
+DTYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+MAX_DIM = 8192
+MAX_HEADER_BYTES = 16384
+MAX_PAYLOAD_BYTES = 1 << 20
+
+Message: TypeAlias = Embedding | Tombstone | Scene | Event | Health
+
+_NAME = re.compile(r"[a-z0-9_-]{1,64}\Z")
+
+
+class Header(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The header as it stands on the wire; fields that a kind does not use are left out."""
+
+    v: int
+    kind: str
+    robot: str
+    stream: str = ""
+    modality: str = ""
+    epoch: int = 0
+    seq: int = 0
+    start_ns: int = 0
+    end_ns: int = 0
+    captured_ns: int = 0
+    windowed_ns: int = 0
+    encoded_ns: int = 0
+    published_ns: int = 0
+    queue_ms: float = 0.0
+    encode_ms: float = 0.0
+    n_missing: int = 0
+    space_id: str = ""
+    encoder_id: str = ""
+    dim: int = 0
+    dtype: str = ""
+    reason: str = ""
+    members: list[tuple[str, str, int, float, float | None]] = []
+
+
+_encode_header = msgspec.msgpack.Encoder().encode
+_decode_header = msgspec.msgpack.Decoder(Header).decode
+_TIMES = ("start_ns", "end_ns", "captured_ns", "windowed_ns", "encoded_ns", "published_ns")
+
+
+def valid_name(name: str) -> bool:
+    """Whether a robot or stream may be called so: ``[a-z0-9_-]{1,64}``."""
+    return _NAME.match(name) is not None
+
+
+def topic(message: Message) -> str:
+    """The topic of a message; ends in '/', so that a prefix never matches half a name."""
+    match message:
+        case Embedding() | Tombstone():
+            return f"embedding/{message.robot}/{message.stream}/"
+        case Scene():
+            return f"scene/{message.robot}/"
+        case Event():
+            return f"event/{message.robot}/"
+        case Health():
+            return f"health/{message.robot}/{message.stream}/"
+
+
+def encode(message: Message, dtype: str = "float32") -> list[bytes]:
+    """A message -> [topic, header, payload]. ``dtype`` of the vector: float32 or float16."""
+    match message:
+        case Embedding():
+            header, payload = _embedding_header(message, dtype), _pack(message.vector, dtype)
+        case Tombstone():
+            header, payload = _tombstone_header(message), b""
+        case Scene():
+            header, payload = _scene_header(message, dtype), _pack(message.vector, dtype)
+        case Event():
+            header = Header(v=WIRE_VERSION, kind="event", robot=message.robot)
+            header.published_ns = message.t_ns
+            payload = msgspec.msgpack.encode({"name": message.name, **message.detail})
+        case Health():
+            header = Header(v=WIRE_VERSION, kind="health", robot=message.robot)
+            header.stream, header.published_ns = message.stream, message.t_ns
+            payload = msgspec.msgpack.encode({"state": message.state, **message.detail})
+    return [topic(message).encode(), _encode_header(header), payload]
+
+
+def decode(frames: Sequence[bytes], received_ns: int = 0, same_clock: bool = False) -> Message:
+    """[topic, header, payload] -> the message. Raises WireError, and nothing else, on bad bytes.
+
+    ``received_ns`` is the reader's clock at receipt; ``same_clock`` says that it agrees with
+    the robot's, so that an age can be stated.
+    """
+    if len(frames) != 3:
+        raise WireError(f"a message has 3 frames, got {len(frames)}")
+    header = _checked_header(frames[1])
+    payload = frames[2]
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise WireError(f"payload of {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
+    try:
+        message = _DECODERS[header.kind](header, payload, received_ns, same_clock)
+    except (KeyError, ValueError, TypeError, msgspec.MsgspecError) as error:
+        raise WireError(f"cannot read a message of kind '{header.kind}': {error}") from error
+    if topic(message).encode() != bytes(frames[0]):
+        raise WireError(f"topic {bytes(frames[0])[:200]!r} does not match its header")
+    return message
+
+
+def _checked_header(raw: bytes) -> Header:
+    if len(raw) > MAX_HEADER_BYTES:
+        raise WireError(f"header of {len(raw)} bytes, at most {MAX_HEADER_BYTES}")
+    try:
+        header = _decode_header(raw)
+    except (msgspec.MsgspecError, ValueError) as error:  # a bad str is a plain ValueError
+        raise WireError(f"unreadable header: {error}") from error
+    if header.v != WIRE_VERSION:
+        raise WireError(f"wire version {header.v} is not known; this reader speaks {WIRE_VERSION}")
+    if not valid_name(header.robot) or not (header.stream == "" or valid_name(header.stream)):
+        raise WireError("robot or stream name outside [a-z0-9_-]{1,64}")
+    return header
+
+
+def _pack(vector: Vector, dtype: str) -> bytes:
+    return np.ascontiguousarray(vector, DTYPES[dtype]).tobytes()
+
+
+def _unpack(header: Header, payload: bytes) -> Vector:
+    kind = DTYPES[header.dtype]
+    if not 0 < header.dim <= MAX_DIM or len(payload) != header.dim * kind.itemsize:
+        raise ValueError(f"{len(payload)} bytes are not {header.dim} values of {header.dtype}")
+    return np.frombuffer(payload, kind).astype(np.float32)
+
+
+def _age_ms(header: Header, received_ns: int, same_clock: bool) -> float | None:
+    return (received_ns - header.end_ns) / 1e6 if same_clock else None
+
+
+def _embedding_header(e: Embedding, dtype: str) -> Header:
+    return Header(
+        v=WIRE_VERSION,
+        kind="embedding",
+        robot=e.robot,
+        stream=e.stream,
+        modality=e.modality.value,
+        epoch=e.epoch,
+        seq=e.seq,
+        **{name: getattr(e, name) for name in _TIMES},
+        queue_ms=e.queue_ms,
+        encode_ms=e.encode_ms,
+        n_missing=e.n_missing,
+        space_id=e.space_id,
+        encoder_id=e.encoder_id,
+        dim=len(e.vector),
+        dtype=dtype,
+    )
+
+
+def _tombstone_header(t: Tombstone) -> Header:
+    return Header(
+        v=WIRE_VERSION,
+        kind="tombstone",
+        robot=t.robot,
+        stream=t.stream,
+        modality=t.modality.value,
+        epoch=t.epoch,
+        seq=t.seq,
+        start_ns=t.start_ns,
+        end_ns=t.end_ns,
+        published_ns=t.published_ns,
+        reason=t.reason.value,
+    )
+
+
+def _scene_header(s: Scene, dtype: str) -> Header:
+    members = [(m.stream, m.modality.value, m.seq, m.weight, m.age_ms) for m in s.members]
+    return Header(
+        v=WIRE_VERSION,
+        kind="scene",
+        robot=s.robot,
+        epoch=s.epoch,
+        seq=s.seq,
+        end_ns=s.end_ns,
+        published_ns=s.published_ns,
+        space_id=s.space_id,
+        members=members,
+        dim=len(s.vector),
+        dtype=dtype,
+    )
+
+
+def _to_embedding(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Embedding:
+    return Embedding(
+        robot=h.robot,
+        stream=h.stream,
+        modality=Modality(h.modality),
+        epoch=h.epoch,
+        seq=h.seq,
+        **{name: getattr(h, name) for name in _TIMES},
+        queue_ms=h.queue_ms,
+        encode_ms=h.encode_ms,
+        n_missing=h.n_missing,
+        space_id=h.space_id,
+        encoder_id=h.encoder_id,
+        vector=_unpack(h, payload),
+        received_ns=received_ns,
+        age_ms=_age_ms(h, received_ns, same_clock),
+    )
+
+
+def _to_tombstone(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Tombstone:
+    if payload:
+        raise ValueError("a tombstone has no payload")
+    return Tombstone(
+        h.robot,
+        h.stream,
+        Modality(h.modality),
+        h.epoch,
+        h.seq,
+        h.start_ns,
+        h.end_ns,
+        Reason(h.reason),
+        h.published_ns,
+        received_ns,
+    )
+
+
+def _to_scene(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Scene:
+    members = tuple(Member(s, Modality(m), q, w, a) for s, m, q, w, a in h.members)
+    return Scene(
+        h.robot,
+        h.epoch,
+        h.seq,
+        h.end_ns,
+        h.published_ns,
+        h.space_id,
+        members,
+        _unpack(h, payload),
+        received_ns,
+        _age_ms(h, received_ns, same_clock),
+    )
+
+
+def _to_map(payload: bytes, first: str) -> tuple[str, dict[str, Any]]:
+    detail = msgspec.msgpack.decode(payload, type=dict[str, Any])
+    name = detail.pop(first)
+    if not isinstance(name, str):
+        raise ValueError(f"'{first}' must be a string")
+    return name, detail
+
+
+def _to_event(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Event:
+    name, detail = _to_map(payload, "name")
+    return Event(h.robot, name, h.published_ns, detail)
+
+
+def _to_health(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Health:
+    state, detail = _to_map(payload, "state")
+    return Health(h.robot, h.stream, state, h.published_ns, detail)
+
+
+_DECODERS = {
+    "embedding": _to_embedding,
+    "tombstone": _to_tombstone,
+    "scene": _to_scene,
+    "event": _to_event,
+    "health": _to_health,
+}

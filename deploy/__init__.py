@@ -1,0 +1,1 @@
+"""The graph: the only place that knows sensors, pipeline and encoders."""

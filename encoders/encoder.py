@@ -1,0 +1,30 @@
+"""The contract of an encoder: windows of one modality -> vectors of the joint space."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from bindstream.types import Modality, Vector, Window
+
+
+class Encoder(Protocol):
+    """What the replica needs of any encoder.
+
+    Constructed as ``Encoder(weights: str | None, *, modalities, device, dtype)``; construction
+    loads, picks the fast path and tests it. ``modalities`` are those it can encode.
+    """
+
+    modalities: frozenset[Modality]
+    space_id: str
+    encoder_id: str
+    dim: int
+
+    def encode(self, windows: list[Window]) -> Vector:
+        """Windows, all of one modality -> (B, dim) float32, unit norm each.
+
+        Raises InvalidInput for a modality it does not have. A window whose data is not finite
+        gets a row of NaN, its neighbours their right vectors.
+        """
+
+    def encode_text(self, texts: list[str]) -> Vector:
+        """Words -> (B, dim) float32, unit norm each."""

@@ -1,0 +1,1 @@
+"""Sample -> Window -> encoder -> stream."""

@@ -1,0 +1,71 @@
+"""The contract of a driver: device bytes -> Sample.
+
+A driver is three blocking methods. It starts no thread (a library's own callback may only
+append to a bounded deque), knows no ray, torch, zmq or config, and states its options as
+keyword arguments. One capture thread in ``pipeline.ingest`` always reads it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from bindstream.errors import ConfigError, MissingExtra
+from bindstream.types import Modality, Sample
+
+Clock: TypeAlias = Callable[[], int]
+"""Returns the robot host's time: int nanoseconds since the Unix epoch."""
+
+
+class Driver(Protocol):
+    """What every sensor offers. Constructed as ``Driver(stream, **options)``, touching nothing.
+
+    ``rate_hz`` is the rate of samples that health is judged by (frames, IMU readings; audio:
+    16000). ``latency_ms`` is how much later than the event ``t_ns`` may be, at most.
+    """
+
+    modality: Modality
+    rate_hz: float
+    latency_ms: float
+
+    def open(self, now_ns: Clock) -> None:
+        """Open the device and prove it: rate and format read back, one sample taken.
+
+        Either the device works afterwards, or all is released and one of DeviceUnavailable
+        (absent, busy), WrongFormat or MissingExtra is raised; opening again is then possible.
+        """
+
+    def read(self, timeout_s: float) -> list[Sample]:
+        """Wait for data at most ``timeout_s``; return what came, oldest first, [] for nothing.
+
+        Raises DeviceLost when the device is gone: the caller closes and opens again.
+        """
+
+    def close(self) -> None:
+        """Release the device. Never raises, may be called twice, returns within a second."""
+
+
+def resolve(name: str, table: dict[str, str]) -> Any:
+    """``"camera"`` or ``"my_package.lidar:Lidar"`` -> the class, imported only now.
+
+    Raises ConfigError for an unknown name, MissingExtra when its library is not installed.
+    """
+    target = table.get(name, name)
+    module, _, attribute = target.partition(":")
+    if not attribute:
+        known = ", ".join(sorted(table))
+        raise ConfigError(f"unknown driver '{name}'; known: {known}, or 'package.module:Class'")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise _explain(name, module, error) from error
+    except AttributeError as error:
+        raise ConfigError(f"driver '{name}': module {module} has no {attribute}") from error
+
+
+def _explain(name: str, module: str, error: ModuleNotFoundError) -> Exception:
+    missing = error.name or ""
+    if module == missing or module.startswith(missing + "."):
+        return ConfigError(f"driver '{name}': no module named '{missing}'")
+    return MissingExtra(missing, "sensors", f"driver '{name}'")
