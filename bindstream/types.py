@@ -6,7 +6,7 @@ All times are int64 nanoseconds since the Unix epoch on the robot host's one clo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
 
@@ -141,6 +141,7 @@ class Embedding:
     """A window's place in the joint space.
 
     ``vector`` is float32 (dim,), unit norm. Vectors compare only where ``space_id`` is equal.
+    ``words`` holds, per configured question, the nearest label where one is near enough.
     ``age_ms`` is the reader's clock minus ``end_ns`` at receipt; None where the two clocks
     are not known to agree.
     """
@@ -162,6 +163,7 @@ class Embedding:
     space_id: str
     encoder_id: str
     vector: Vector
+    words: dict[str, str] = field(default_factory=dict)
     received_ns: int = 0
     age_ms: float | None = None
 
@@ -199,6 +201,7 @@ class Scene:
     """All streams of one robot at one tick, joined.
 
     ``vector`` is float32 (dim,), the normalised weighted mean of the present members' vectors.
+    ``words`` holds, per configured question, the answer of the members that can tell.
     """
 
     robot: str
@@ -209,6 +212,7 @@ class Scene:
     space_id: str
     members: tuple[Member, ...]
     vector: Vector
+    words: dict[str, str] = field(default_factory=dict)
     received_ns: int = 0
     age_ms: float | None = None
 

@@ -63,6 +63,7 @@ class Header(msgspec.Struct, omit_defaults=True, kw_only=True):
     dtype: str = ""
     reason: str = ""
     members: list[tuple[str, str, int, float, float | None]] = []
+    words: dict[str, str] = {}
 
 
 _encode_header = msgspec.msgpack.Encoder().encode
@@ -173,6 +174,7 @@ def _embedding_header(e: Embedding, dtype: str) -> Header:
         n_missing=e.n_missing,
         space_id=e.space_id,
         encoder_id=e.encoder_id,
+        words=e.words,
         dim=len(e.vector),
         dtype=dtype,
     )
@@ -206,6 +208,7 @@ def _scene_header(s: Scene, dtype: str) -> Header:
         published_ns=s.published_ns,
         space_id=s.space_id,
         members=members,
+        words=s.words,
         dim=len(s.vector),
         dtype=dtype,
     )
@@ -225,6 +228,7 @@ def _to_embedding(h: Header, payload: bytes, received_ns: int, same_clock: bool)
         space_id=h.space_id,
         encoder_id=h.encoder_id,
         vector=_unpack(h, payload),
+        words=h.words,
         received_ns=received_ns,
         age_ms=_age_ms(h, received_ns, same_clock),
     )
@@ -258,6 +262,7 @@ def _to_scene(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> 
         h.space_id,
         members,
         _unpack(h, payload),
+        h.words,
         received_ns,
         _age_ms(h, received_ns, same_clock),
     )
