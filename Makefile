@@ -1,0 +1,36 @@
+# The commands of the README. `make` alone lists them.
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-clip demo test test-long check bench weights
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+setup: ## system packages, .venv and the project; does only what is missing
+	@scripts/setup.sh
+
+setup-clip: setup ## the optional second encoder, OpenCLIP
+	@EXTRAS=clip scripts/setup.sh
+
+demo: setup ## the simulated robot, live, until Ctrl-C (SECONDS=30 bounds it)
+	@$(BIN)/bindstream run $(if $(SECONDS),--seconds $(SECONDS))
+
+test: setup ## the test suite, without the tests that take minutes
+	@$(BIN)/pytest -m "not long" $(ARGS)
+
+test-long: setup ## the tests that take minutes
+	@$(BIN)/pytest -m long $(ARGS)
+
+check: setup ## the quality gate: lint, format, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy examples
+	$(BIN)/lint-imports
+
+bench: setup ## every benchmark, one after the other
+	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+
+weights: setup ## train the small shipped weights again, from the simulated robot
+	$(BIN)/bindstream bind --recipe tiny
