@@ -137,6 +137,22 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Encoding:
+    """What an encoder replica answers for one window.
+
+    ``vector`` is float32 (dim,), unit norm, or None where ``refusal`` says why there is none.
+    ``queue_ms`` from arrival at the replica to the start of encoding, ``encode_ms`` the encoding.
+    """
+
+    vector: Vector | None
+    refusal: Reason | None
+    queue_ms: float
+    encode_ms: float
+    space_id: str
+    encoder_id: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Embedding:
     """A window's place in the joint space.
 

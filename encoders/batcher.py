@@ -1,0 +1,121 @@
+"""One thread that encodes what waits: batches by backlog, never by waiting for company."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from bindstream.errors import InvalidInput
+from bindstream.types import Encoding, Reason, Vector, Window
+from encoders.encoder import Encoder
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    window: Window
+    arrived_s: float
+    expires_s: float
+    future: asyncio.Future[Encoding]
+
+
+class Batcher:
+    """Puts windows before an encoder, oldest first, at most ``max_batch`` of one modality at once.
+
+    The encoder runs in one thread of its own, so that the event loop stays free. What expired
+    while it waited is answered with encoder_timeout; what cannot be encoded, with invalid_input.
+    """
+
+    def __init__(self, encoder: Encoder, max_batch: int) -> None:
+        self._encoder = encoder
+        self._max_batch = max_batch
+        self._pending: deque[_Waiting] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
+
+    async def encode(self, window: Window, budget_s: float) -> Encoding:
+        """One window -> its encoding. Raises what the encoder raises, but for InvalidInput."""
+        now_s = time.monotonic()
+        future = asyncio.get_running_loop().create_future()
+        self._pending.append(_Waiting(window, now_s, now_s + budget_s, future))
+        self._thread.submit(self._encode_some)  # finds nothing to do if an earlier batch took it
+        return await future
+
+    async def in_thread(self, call: Callable[[], Vector]) -> Vector:
+        """Run something else between two batches (text)."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+
+    def _encode_some(self) -> None:
+        batch = self._next_batch()
+        if not batch:
+            return
+        start_s = time.monotonic()
+        try:
+            vectors = self._encoder.encode([w.window for w in batch])
+        except InvalidInput:
+            self._answer(batch, None, start_s)
+        except Exception as error:  # belongs to whoever asked
+            for waiting in batch:
+                _settle(waiting.future, error)
+        else:
+            self._answer(batch, vectors, start_s)
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        others: list[_Waiting] = []
+        while self._pending and len(batch) < self._max_batch:
+            waiting = self._pending.popleft()
+            if waiting.expires_s < time.monotonic():
+                self._refuse(waiting, Reason.ENCODER_TIMEOUT)
+            elif batch and not _alike(batch[0].window, waiting.window):
+                others.append(waiting)
+            else:
+                batch.append(waiting)
+        self._pending.extendleft(reversed(others))
+        return batch
+
+    def _answer(self, batch: list[_Waiting], vectors: Vector | None, start_s: float) -> None:
+        encode_ms = (time.monotonic() - start_s) * 1e3
+        for i, waiting in enumerate(batch):
+            vector = None if vectors is None else vectors[i]
+            fine = vector is not None and bool(np.isfinite(vector).all())
+            refusal = None if fine else Reason.INVALID_INPUT
+            queue_ms = (start_s - waiting.arrived_s) * 1e3
+            _settle(
+                waiting.future,
+                self._encoding(vector if fine else None, refusal, queue_ms, encode_ms),
+            )
+
+    def _refuse(self, waiting: _Waiting, reason: Reason) -> None:
+        queue_ms = (time.monotonic() - waiting.arrived_s) * 1e3
+        _settle(waiting.future, self._encoding(None, reason, queue_ms, 0.0))
+
+    def _encoding(
+        self, vector: Vector | None, refusal: Reason | None, queue_ms: float, encode_ms: float
+    ) -> Encoding:
+        encoder = self._encoder
+        return Encoding(
+            vector, refusal, queue_ms, encode_ms, encoder.space_id, encoder.encoder_id
+        )
+
+
+def _alike(a: Window, b: Window) -> bool:
+    return a.modality is b.modality and a.data.shape == b.data.shape
+
+
+def _settle(future: asyncio.Future[Encoding], outcome: Encoding | Exception) -> None:
+    """Hand the outcome to the loop that waits; one that gave up meanwhile is left alone."""
+
+    def settle() -> None:
+        if future.done():
+            return
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    future.get_loop().call_soon_threadsafe(settle)

@@ -1,0 +1,65 @@
+"""The Serve shell of an encoder: one replica holds one model and encodes for every stream."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from bindstream.types import Encoding, Modality, Vector, Window
+
+_log = logging.getLogger("ray.serve")
+
+
+class EncoderReplica:
+    """A Serve deployment (``deploy.app`` makes it one). torch is imported in ``__init__`` only.
+
+    ``target`` is the encoder's ``"module:Class"``; ``threads`` are the CPU threads of one encoding.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        weights: str | None,
+        modalities: tuple[Modality, ...] | None,
+        device: str,
+        dtype: str,
+        threads: int,
+        max_batch: int,
+        options: dict[str, Any],
+    ) -> None:
+        _calm_openmp(threads)
+        from encoders.batcher import Batcher
+        from encoders.loading import load_encoder
+
+        encoder = load_encoder(
+            target, weights, modalities=modalities, device=device, dtype=dtype, **options
+        )
+        self._encoder = encoder
+        self._batcher = Batcher(encoder, max_batch)
+        _log.info("encoder %s ready, space %s", encoder.encoder_id, encoder.space_id)
+
+    async def encode(self, window: Window, budget_s: float) -> Encoding:
+        """One window -> its encoding, within ``budget_s`` of its arrival here or refused."""
+        return await self._batcher.encode(window, budget_s)
+
+    async def encode_text(self, texts: list[str]) -> Vector:
+        """Words -> (B, dim) float32, unit norm."""
+        return await self._batcher.in_thread(lambda: self._encoder.encode_text(texts))
+
+    def describe(self) -> dict[str, Any]:
+        """Which space its vectors live in, and what it can encode."""
+        encoder = self._encoder
+        return {
+            "space_id": encoder.space_id,
+            "encoder_id": encoder.encoder_id,
+            "dim": encoder.dim,
+            "modalities": sorted(encoder.modalities),
+        }
+
+
+def _calm_openmp(threads: int) -> None:
+    """Before torch loads: idle OpenMP threads sleep instead of spinning on the robot's cores."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ["OMP_NUM_THREADS"] = str(threads)
