@@ -8,7 +8,7 @@ is the wire version; the payload is the raw little-endian vector (embedding, sce
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -28,7 +28,7 @@ from bindstream.types import (
 )
 
 WIRE_VERSION = 1
-DTYPES = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
 MAX_DIM = 8192
 MAX_HEADER_BYTES = 16384
 MAX_PAYLOAD_BYTES = 1 << 20
@@ -101,11 +101,11 @@ def encode(message: Message, dtype: str = "float32") -> list[bytes]:
         case Event():
             header = Header(v=WIRE_VERSION, kind="event", robot=message.robot)
             header.published_ns = message.t_ns
-            payload = msgspec.msgpack.encode({"name": message.name, **message.detail})
+            payload = msgspec.msgpack.encode({**message.detail, "name": message.name})
         case Health():
             header = Header(v=WIRE_VERSION, kind="health", robot=message.robot)
             header.stream, header.published_ns = message.stream, message.t_ns
-            payload = msgspec.msgpack.encode({"state": message.state, **message.detail})
+            payload = msgspec.msgpack.encode({**message.detail, "state": message.state})
     return [topic(message).encode(), _encode_header(header), payload]
 
 
@@ -145,14 +145,15 @@ def _checked_header(raw: bytes) -> Header:
 
 
 def _pack(vector: Vector, dtype: str) -> bytes:
-    return np.ascontiguousarray(vector, DTYPES[dtype]).tobytes()
+    return bytes(np.ascontiguousarray(vector, DTYPES[dtype]).tobytes())
 
 
 def _unpack(header: Header, payload: bytes) -> Vector:
     kind = DTYPES[header.dtype]
     if not 0 < header.dim <= MAX_DIM or len(payload) != header.dim * kind.itemsize:
         raise ValueError(f"{len(payload)} bytes are not {header.dim} values of {header.dtype}")
-    return np.frombuffer(payload, kind).astype(np.float32)
+    vector: Vector = np.frombuffer(payload, kind).astype(np.float32)
+    return vector
 
 
 def _age_ms(header: Header, received_ns: int, same_clock: bool) -> float | None:
@@ -234,7 +235,7 @@ def _to_embedding(h: Header, payload: bytes, received_ns: int, same_clock: bool)
     )
 
 
-def _to_tombstone(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Tombstone:
+def _to_tombstone(h: Header, payload: bytes, received_ns: int, _same_clock: bool) -> Tombstone:
     if payload:
         raise ValueError("a tombstone has no payload")
     return Tombstone(
@@ -276,17 +277,17 @@ def _to_map(payload: bytes, first: str) -> tuple[str, dict[str, Any]]:
     return name, detail
 
 
-def _to_event(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Event:
+def _to_event(h: Header, payload: bytes, _received_ns: int, _same_clock: bool) -> Event:
     name, detail = _to_map(payload, "name")
     return Event(h.robot, name, h.published_ns, detail)
 
 
-def _to_health(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Health:
+def _to_health(h: Header, payload: bytes, _received_ns: int, _same_clock: bool) -> Health:
     state, detail = _to_map(payload, "state")
     return Health(h.robot, h.stream, state, h.published_ns, detail)
 
 
-_DECODERS = {
+_DECODERS: dict[str, Callable[[Header, bytes, int, bool], Message]] = {
     "embedding": _to_embedding,
     "tombstone": _to_tombstone,
     "scene": _to_scene,
