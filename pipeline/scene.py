@@ -1,0 +1,164 @@
+"""The join: all streams of one robot at one tick become one vector. Pure.
+
+Members are the streams with an embedding no older than ``max_age`` at the tick, each with its
+newest. Missing members are named, never waited for. Each modality that is present has the same
+weight, split among its streams, unless weights are configured. The vector is the normalised
+weighted mean: ImageBind's modalities share one space, so their sum means "all of this"
+(Girdhar et al., CVPR 2023, section 4.3).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Mapping
+
+import numpy as np
+
+from bindstream.errors import ConfigError
+from bindstream.types import Embedding, Member, Modality, Scene, Vector
+
+MIN_NORM = 1e-6
+"""A shorter mean has no direction: its members cancel out."""
+KEPT = 16
+"""Embeddings kept per stream: some may end after the tick that is joined."""
+
+
+def tick_before(now_ns: int, period_ns: int) -> int:
+    """The newest tick of the Unix grid that is not after ``now_ns``."""
+    return now_ns // period_ns * period_ns
+
+
+class Join:
+    """Embeddings in, scenes out.
+
+    ``streams``: each member's modality. ``max_age_ns``: per stream, how long after its window's
+    end an embedding still counts (window length + hop is a good choice). ``weights``: per
+    stream; those not named keep the default; they are scaled to a sum of 1 over the members
+    present. ``space_id``: the one space joined; None takes that of the first embedding.
+    """
+
+    def __init__(
+        self,
+        robot: str,
+        epoch: int,
+        streams: Mapping[str, Modality],
+        *,
+        max_age_ns: Mapping[str, int],
+        weights: Mapping[str, float] | None = None,
+        space_id: str | None = None,
+    ) -> None:
+        self._robot, self._epoch, self._seq = robot, epoch, 0
+        missing = [stream for stream in streams if stream not in max_age_ns]
+        if missing:
+            raise ConfigError(f"scene: no max_age for stream '{missing[0]}'")
+        self._streams = dict(streams)
+        self._max_age_ns = dict(max_age_ns)
+        self._configured = dict(weights or {})
+        self._space_id, self._dim = space_id, 0
+        self._recent: dict[str, deque[Embedding]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._counts: Counter[str] = Counter()
+
+    def add(self, embedding: Embedding) -> bool:
+        """Offer an embedding. False, and counted by reason, when it cannot be joined."""
+        refusal = self._refusal(embedding)
+        if refusal:
+            self._counts[refusal] += 1
+            return False
+        self._space_id, self._dim = embedding.space_id, len(embedding.vector)
+        self._recent[embedding.stream].append(embedding)
+        return True
+
+    def tick(self, tick_ns: int) -> Scene | None:
+        """The scene at ``tick_ns``; None, taking no seq, where there is no member or their
+        mean has no direction."""
+        members = self._members(tick_ns)
+        weights = self._weights(members)
+        if not weights:
+            self._counts["no_member"] += 1
+            return None
+        vector = _mean([(members[stream].vector, w) for stream, w in weights.items()])
+        if vector is None:
+            self._counts["no_direction"] += 1
+            return None
+        scene = Scene(
+            robot=self._robot,
+            epoch=self._epoch,
+            seq=self._seq,
+            end_ns=tick_ns,
+            published_ns=0,
+            space_id=self._space_id or "",
+            members=tuple(self._row(stream, members, weights, tick_ns) for stream in self._streams),
+            vector=vector,
+            words=_words(members, weights),
+        )
+        self._seq += 1
+        return scene
+
+    def stats(self) -> dict[str, int]:
+        """Embeddings refused by reason (unknown_stream, other_space, not_finite, old), and
+        ticks without a scene (no_member, no_direction)."""
+        return dict(self._counts)
+
+    def _refusal(self, e: Embedding) -> str:
+        recent = self._recent.get(e.stream)
+        if e.stream not in self._streams:
+            return "unknown_stream"
+        if self._space_id is not None and e.space_id != self._space_id:
+            return "other_space"
+        if self._dim and len(e.vector) != self._dim:
+            return "other_space"
+        if not np.isfinite(e.vector).all():
+            return "not_finite"
+        if recent and (e.epoch, e.seq) <= (recent[-1].epoch, recent[-1].seq):
+            return "old"
+        return ""
+
+    def _members(self, tick_ns: int) -> dict[str, Embedding]:
+        """Per present stream its newest embedding that ends by the tick and is young enough."""
+        members = {}
+        for stream in self._streams:
+            oldest_ns = tick_ns - self._max_age_ns[stream]
+            fitting = [e for e in self._recent[stream] if oldest_ns <= e.end_ns <= tick_ns]
+            if fitting:
+                members[stream] = fitting[-1]
+        return members
+
+    def _weights(self, members: Mapping[str, Embedding]) -> dict[str, float]:
+        """Weights of the present streams, sum 1; empty where no member has any."""
+        per_modality = Counter(self._streams[stream] for stream in members)
+        raw = {
+            s: self._configured.get(s, 1 / (len(per_modality) * per_modality[self._streams[s]]))
+            for s in members
+        }
+        total = sum(raw.values())
+        return {s: w / total for s, w in raw.items()} if total > 0 else {}
+
+    def _row(
+        self,
+        stream: str,
+        members: Mapping[str, Embedding],
+        weights: Mapping[str, float],
+        tick_ns: int,
+    ) -> Member:
+        modality = self._streams[stream]
+        if stream not in members:
+            return Member(stream, modality, -1, 0.0, None)
+        e = members[stream]
+        return Member(stream, modality, e.seq, weights[stream], (tick_ns - e.end_ns) / 1e6)
+
+
+def _mean(weighted: list[tuple[Vector, float]]) -> Vector | None:
+    """The normalised weighted mean, float32 (dim,); None where it has no direction."""
+    vectors, weights = zip(*weighted, strict=True)
+    total = np.asarray(weights, np.float64) @ np.asarray(vectors, np.float64)  # (n,) @ (n, dim)
+    norm = float(np.linalg.norm(total))
+    return None if norm < MIN_NORM else (total / norm).astype(np.float32)
+
+
+def _words(members: Mapping[str, Embedding], weights: Mapping[str, float]) -> dict[str, str]:
+    """Per question the answer that the most weight stands behind."""
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for stream, e in members.items():
+        for question, answer in e.words.items():
+            votes[question][answer] += weights[stream]  # type: ignore[assignment]
+    return {question: counter.most_common(1)[0][0] for question, counter in votes.items()}
