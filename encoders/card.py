@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from bindstream.errors import WeightsError
 from bindstream.types import SENSED, Modality
+from encoders.fingerprint import cache_dir, recalled
 from encoders.imagebind_config import ImageBindConfig
 
 SHIPPED = "bindstream_tiny"
@@ -59,7 +60,7 @@ class Card:
     """A weights file's description.
 
     ``windows`` has an entry for each sensed modality it holds. ``space_id`` ends in
-    ``unverified`` where it can only be known by hashing the weights (the official file).
+    ``unverified`` where only hashing the weights can tell (the official file, before first use).
     ``vocabulary`` is None where words are CLIP's byte pairs.
     """
 
@@ -90,12 +91,11 @@ def resolve(weights: str | Path | None) -> Path:
         return _shipped()
     path = Path(weights).expanduser()
     if str(weights) == OFFICIAL:
-        found = [
-            p for p in (store() / f"{OFFICIAL}{s}" for s in (".safetensors", ".pth")) if p.is_file()
-        ]
+        files = (cache_dir() / f"{OFFICIAL}{suffix}" for suffix in (".safetensors", ".pth"))
+        found = [file for file in files if file.is_file()]
         if not found:
             raise WeightsError(
-                f"{OFFICIAL}: not in {store()}; get it by 'bindstream weights fetch'"
+                f"{OFFICIAL}: not in {cache_dir()}; get it by 'bindstream weights fetch'"
             )
         return found[0]
     if not path.is_file():
@@ -104,12 +104,6 @@ def resolve(weights: str | Path | None) -> Path:
             f" '{OFFICIAL}' comes by 'bindstream weights fetch'"
         )
     return path
-
-
-def store() -> Path:
-    """Where fetched weights live: the user's cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "bindstream"
 
 
 def read_card(weights: str | Path | None) -> Card:
@@ -175,7 +169,7 @@ def _official(path: Path, modalities: frozenset[Modality]) -> Card:
     return Card(
         path=path,
         name=OFFICIAL,
-        space_id=f"{OFFICIAL}:{UNKNOWN_HASH}",
+        space_id=recalled(path, "space_id") or f"{OFFICIAL}:{UNKNOWN_HASH}",
         modalities=modalities,
         config=ImageBindConfig(),
         windows={m: w for m, w in _OFFICIAL_WINDOWS.items() if m in modalities},
