@@ -31,3 +31,32 @@ class StreamPlan:
     def hop_ns(self) -> int:
         """The hop as the Unix grid has it."""
         return round(self.hop_s * 1e9)
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionPlan:
+    """One question that is asked of every vector: each answer with the phrases that mean it,
+    the prompts they are put into, who can answer, and the margin below which nothing is said."""
+
+    name: str
+    phrases: dict[str, list[str]]
+    prompts: list[str]
+    modalities: list[Modality]
+    margin: float
+
+
+@dataclass(frozen=True, slots=True)
+class PublishPlan:
+    """The publisher of one robot. ``hops_s``, ``max_ages_s`` and ``weights`` are by stream;
+    a stream without a weight shares its modality's."""
+
+    robot: str
+    endpoint: str
+    dtype: str
+    streams: dict[str, Modality]
+    hops_s: dict[str, float]
+    max_ages_s: dict[str, float]
+    weights: dict[str, float]
+    scene_hop_s: float
+    scene_delay_s: float
+    questions: list[QuestionPlan]

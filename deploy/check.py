@@ -1,0 +1,26 @@
+"""``bindstream check``: validate a configuration; start nothing."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from deploy.config import load, shipped_path
+from deploy.preflight import preflight
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="a ray_config.yaml")
+    parser.add_argument("--no-devices", action="store_true", help="do not open the sensors")
+    parser.add_argument("--no-ports", action="store_true", help="do not look at the ports")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises ConfigError, which the command turns into exit code 2."""
+    path = args.config or shipped_path()
+    config = load(path)
+    drivers = preflight(config, devices=not args.no_devices, ports=not args.no_ports)
+    opened = "" if args.no_devices else ", every sensor opened"
+    print(f"{path}: fine. {len(drivers)} streams, {len(config.args.encoders)} encoders{opened}.")
+    return 0

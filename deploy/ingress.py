@@ -1,0 +1,89 @@
+"""The HTTP ingress: health by the data path, status, words to vectors, pause and resume."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, HTTPException, Query, Response
+from pydantic import BaseModel, Field
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+MAX_TEXTS = 256
+MAX_CHARS = 1000
+Text = Annotated[str, Field(max_length=MAX_CHARS)]
+
+app = FastAPI(title="bindstream", docs_url="/docs", openapi_url="/openapi.json")
+
+
+class Texts(BaseModel):
+    """What to put into the joint space."""
+
+    texts: list[Text] = Field(min_length=1, max_length=MAX_TEXTS)
+
+
+class Vectors(BaseModel):
+    """One unit vector per text; compare only with embeddings of the same ``space_id``."""
+
+    space_id: str
+    dim: int
+    vectors: list[list[float]]
+
+
+@serve.ingress(app)
+class Ingress:
+    """A Serve deployment (``deploy.app`` makes it one), reached on Serve's own HTTP port."""
+
+    def __init__(
+        self,
+        publisher: DeploymentHandle,
+        speaker: DeploymentHandle,
+        streams: dict[str, DeploymentHandle],
+    ) -> None:
+        self._publisher = publisher.options(_by_reference=False)
+        self._speaker = speaker.options(_by_reference=False)
+        self._streams = streams
+
+    @app.get("/healthz")
+    async def healthz(self, response: Response) -> dict[str, Any]:
+        """``ok``: every stream delivers; ``degraded``: some do; ``down`` (503): none does.
+
+        Judged by what left the publisher, not by whether processes live.
+        """
+        health = await self._publisher.health.remote()
+        if health["status"] == "down":
+            response.status_code = 503
+        return dict(health)
+
+    @app.get("/status")
+    async def status(self) -> dict[str, Any]:
+        """Per stream: state, rate, age, ledger, where the time goes, nearest words."""
+        return dict(await self._publisher.status.remote())
+
+    @app.get("/text")
+    async def text(self, q: Annotated[list[Text], Query(min_length=1, max_length=16)]) -> Vectors:
+        """Words to vectors, for a quick look: ``/text?q=a+dog&q=a+cat``."""
+        return await self.texts(Texts(texts=q))
+
+    @app.post("/text")
+    async def texts(self, body: Texts) -> Vectors:
+        """Words to vectors: ``{"texts": ["a dog", "a cat"]}``."""
+        vectors = await self._speaker.encode_text.remote(body.texts)
+        about = await self._speaker.describe.remote()
+        return Vectors(space_id=about["space_id"], dim=about["dim"], vectors=vectors.tolist())
+
+    @app.post("/streams/{name}/pause")
+    async def pause(self, name: str) -> dict[str, str]:
+        """Close the sensor, for privacy: nothing is captured until resumed."""
+        return {"stream": name, "state": await self._stream(name).pause.remote()}
+
+    @app.post("/streams/{name}/resume")
+    async def resume(self, name: str) -> dict[str, str]:
+        """Open the sensor again."""
+        return {"stream": name, "state": await self._stream(name).resume.remote()}
+
+    def _stream(self, name: str) -> DeploymentHandle:
+        if name not in self._streams:
+            known = ", ".join(sorted(self._streams))
+            raise HTTPException(404, f"no stream '{name}'; known: {known}")
+        return self._streams[name]

@@ -1,0 +1,131 @@
+"""Everything that can be refused before anything starts: files, libraries, devices, ports."""
+
+from __future__ import annotations
+
+import inspect
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psutil
+
+from bindstream.errors import BindstreamError, ConfigError, PortBusy
+from deploy.app import stream_plan
+from deploy.config import Config, EncoderArgs, StreamArgs
+from deploy.formats import card_of
+from encoders import ENCODERS
+from sensors import load
+from sensors.driver import Driver, resolve
+
+
+def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> list[Driver]:
+    """Check all of it; return the drivers, closed again. Raises ConfigError with every complaint.
+
+    ``devices`` opens each sensor once; ``ports`` finds out whether our addresses are free.
+    """
+    complaints: list[str] = []
+    for encoder in config.args.encoders:
+        _collect(complaints, lambda e=encoder: _check_encoder(e))
+    drivers = [_collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.args.streams]
+    if ports:
+        _collect(complaints, lambda: _check_ports(config))
+    ready = [driver for driver in drivers if driver is not None]
+    if devices and not complaints:
+        complaints += _try_devices(ready)
+    if complaints:
+        raise ConfigError("\n".join(complaints))
+    return ready
+
+
+def _collect(complaints: list[str], check: Any) -> Any:
+    try:
+        return check()
+    except BindstreamError as error:
+        complaints.append(str(error))
+        return None
+
+
+def _check_encoder(encoder: EncoderArgs) -> None:
+    if encoder.kind == "imagebind":
+        card_of(encoder)
+    elif encoder.kind not in ENCODERS and ":" not in encoder.kind:
+        known = ", ".join(sorted(ENCODERS))
+        raise ConfigError(f"encoder '{encoder.name}': unknown kind '{encoder.kind}'; known: {known}")
+    elif encoder.kind not in ENCODERS:
+        resolve(encoder.kind, {})
+
+
+def _check_stream(config: Config, stream: StreamArgs) -> Driver:
+    stream_plan(config.args, stream)
+    driver_class = load(stream.driver)
+    try:
+        driver: Driver = driver_class(stream.name, **stream.options)
+    except TypeError as error:
+        options = list(inspect.signature(driver_class).parameters)[1:]
+        raise ConfigError(
+            f"stream '{stream.name}': driver '{stream.driver}': {_said(error)}; "
+            f"its options: {', '.join(options)}"
+        ) from error
+    if driver.modality != stream.modality:
+        raise ConfigError(
+            f"stream '{stream.name}': its modality is '{stream.modality}', but driver "
+            f"'{stream.driver}' gives '{driver.modality}'"
+        )
+    return driver
+
+
+def _said(error: TypeError) -> str:
+    return str(error).rpartition("__init__() ")[2]
+
+
+def _try_devices(drivers: list[Driver]) -> list[str]:
+    with ThreadPoolExecutor(max(1, len(drivers))) as pool:
+        return [complaint for complaint in pool.map(_try_device, drivers) if complaint]
+
+
+def _try_device(driver: Driver) -> str:
+    try:
+        driver.open(time.time_ns)
+    except BindstreamError as error:
+        return str(error)
+    except Exception as error:  # a driver of somebody else's: still one line, not a traceback
+        return f"{type(driver).__name__}: {type(error).__name__}: {error}"
+    finally:
+        driver.close()
+    return ""
+
+
+def _check_ports(config: Config) -> None:
+    wanted = [(config.http, "http_options.port")]
+    endpoint = config.args.publish.endpoint
+    if endpoint.startswith("tcp://") and not endpoint.endswith("*"):
+        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+        wanted.append(((host.strip("[]"), int(port)), "publish.endpoint"))
+    for (host, port), key in wanted:
+        _check_port(host, port, key)
+
+
+def _check_port(host: str, port: int, key: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortBusy(
+                f"{host}:{port} ({key}) is held by {holder(port)}: stop it, or configure another port"
+            ) from error
+
+
+def holder(port: int) -> str:
+    """Who listens on a TCP port, as far as this user may see."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            listening = connection.status == psutil.CONN_LISTEN
+            if listening and connection.laddr.port == port and connection.pid:
+                process = psutil.Process(connection.pid)
+                return f"process {connection.pid} ({process.name()})"
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        pass
+    return "another process"

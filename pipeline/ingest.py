@@ -1,0 +1,250 @@
+"""The Serve shell of one stream: sensor -> windows -> encoder -> publisher.
+
+Threads: ``capture`` always reads the device; ``windows`` cuts and keeps the accounts;
+one ``encode`` thread per window in flight asks the encoder. Latest wins in between.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+
+from bindstream.types import Encoding, Reason, Window
+from pipeline.capture import Capture, Handover
+from pipeline.latest import Latest
+from pipeline.link import (
+    Bye,
+    Dropped,
+    Encoded,
+    Grant,
+    Happened,
+    Hello,
+    Link,
+    Opened,
+    State,
+    address,
+)
+from pipeline.plan import StreamPlan
+from pipeline.windows import Cut, Hole, make_windower
+from sensors import load
+
+STATE_EVERY_S = 1.0
+DRAIN_S = 3.0
+
+
+class Ingest:
+    """A Serve deployment (``deploy.app`` makes it one): the actor that owns one sensor.
+
+    ``encoder`` is the handle of the encoder's deployment. ``__init__`` opens no device: Serve gives
+    a replica three tries, a robot's camera needs more patience than that.
+    """
+
+    def __init__(self, plan: StreamPlan, encoder: Any) -> None:
+        self._plan = plan
+        self._encode = encoder.options(_by_reference=False).encode
+        self._driver = load(plan.driver)(plan.stream, **plan.options)
+        self._link = Link(address(plan.robot))
+        self._handover = Handover()
+        self._slot: Latest[Window] = Latest()
+        self._grant = Grant(0, time.time_ns() - time.monotonic_ns())
+        self._capture = Capture(self._driver, plan.stream, self._now_ns, self._handover)
+        self._capture.on_event = self._tell
+        self._stop = threading.Event()
+        self._drained = threading.Event()
+        self._was_paused = False
+        self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
+        self._threads += [
+            threading.Thread(target=self._encode_newest, name=f"encode-{i}", daemon=True)
+            for i in range(plan.in_flight)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def check_health(self) -> None:
+        """Fails only when a thread is dead or hung: an absent device is no fault of the replica."""
+        if self._stop.is_set():
+            return
+        for thread in self._threads:
+            if not thread.is_alive():
+                raise RuntimeError(f"stream '{self._plan.stream}': thread {thread.name} is dead")
+        if self._grant.epoch:
+            self._capture.check()
+
+    def pause(self) -> str:
+        """Close the device: nothing is captured until ``resume``. Returns the state."""
+        self._capture.pause()
+        return "paused"
+
+    def resume(self) -> str:
+        """Open the device again. Returns the state."""
+        self._capture.resume()
+        return "opening"
+
+    def __del__(self) -> None:
+        """Serve's stop hook: drain, tell the publisher, release the device."""
+        self.close()
+
+    def close(self) -> None:
+        """Stop capturing, finish what is in flight, drop the rest as ``shutdown``."""
+        if self._stop.is_set():
+            return
+        self._stop.set()
+        self._capture.stop()
+        for thread in self._threads:
+            thread.join(DRAIN_S)
+        left = self._slot.take(0)
+        if left is not None:
+            self._drop(left.seq, Reason.SHUTDOWN)
+        self._link.send(Bye(self._plan.stream, self._grant.epoch))
+        self._link.close()
+
+    def _now_ns(self) -> int:
+        return time.monotonic_ns() + self._grant.offset_ns
+
+    # windows thread ---------------------------------------------------------------------------
+
+    def _windows(self) -> None:
+        if not self._meet_publisher():
+            return
+        plan = self._plan
+        windower = make_windower(
+            plan.modality,
+            length_s=plan.length_s,
+            hop_s=plan.hop_s,
+            rate_hz=self._driver.rate_hz,
+            frames=plan.frames,
+        )
+        self._capture.start()
+        told_s = 0.0
+        while not self._stop.is_set():
+            for sample in self._handover.take(0.1):
+                for cut in windower.push(sample):
+                    self._pass_on(cut)
+            if time.monotonic() - told_s >= STATE_EVERY_S:
+                told_s = time.monotonic()
+                self._tell_state(windower.stats())
+        self._tell_state(windower.stats())
+
+    def _meet_publisher(self) -> bool:
+        plan = self._plan
+        hello = Hello(plan.stream, plan.modality, plan.hop_ns, self._driver.rate_hz)
+        while not self._stop.is_set():
+            grant = self._link.ask(hello, 1.0)
+            if grant is not None:
+                self._grant = grant
+                return True
+        return False
+
+    def _pass_on(self, cut: Cut | Hole) -> None:
+        plan, epoch = self._plan, self._grant.epoch
+        self._link.send(
+            Opened(plan.stream, plan.modality, epoch, cut.seq, cut.start_ns, cut.end_ns)
+        )
+        if isinstance(cut, Hole):
+            self._drop(cut.seq, Reason.PAUSED if self._was_paused else Reason.SENSOR_GAP)
+            self._was_paused = False
+            return
+        superseded = self._slot.put(self._window(cut))
+        if superseded is not None:
+            self._drop(superseded.seq, Reason.SUPERSEDED)
+
+    def _window(self, cut: Cut) -> Window:
+        plan = self._plan
+        return Window(
+            robot=plan.robot,
+            stream=plan.stream,
+            modality=plan.modality,
+            epoch=self._grant.epoch,
+            seq=cut.seq,
+            start_ns=cut.start_ns,
+            end_ns=cut.end_ns,
+            data=cut.data,
+            meta=cut.meta,
+            n_missing=cut.n_missing,
+            captured_ns=cut.captured_ns,
+            windowed_ns=self._now_ns(),
+            deadline_ns=cut.end_ns + round(plan.deadline_s * 1e9),
+        )
+
+    # encode threads ---------------------------------------------------------------------------
+
+    def _encode_newest(self) -> None:
+        while not self._stop.is_set():
+            window = self._slot.take(0.1)
+            if window is not None:
+                self._encode_one(window)
+
+    def _encode_one(self, window: Window) -> None:
+        budget_s = (window.deadline_ns - self._now_ns()) / 1e9
+        if budget_s <= 0:
+            self._drop(window.seq, Reason.ENCODER_TIMEOUT)
+            return
+        response = self._encode.remote(window, budget_s)
+        try:
+            encoding: Encoding = response.result(timeout_s=budget_s)
+        except TimeoutError:
+            response.cancel()
+            self._drop(window.seq, Reason.ENCODER_TIMEOUT)
+        except (RayError, RayServeException) as error:
+            self._tell("encoder_error", str(error).strip().splitlines()[-1][:300])
+            self._drop(window.seq, Reason.ENCODER_ERROR)
+        except Exception as error:  # raised by the encoder itself; never ends the thread
+            self._tell("encoder_error", f"{type(error).__name__}: {error}"[:300])
+            self._drop(window.seq, Reason.ENCODER_ERROR)
+        else:
+            self._deliver(window, encoding)
+
+    def _deliver(self, window: Window, encoding: Encoding) -> None:
+        if encoding.vector is None:
+            self._drop(window.seq, encoding.refusal or Reason.INVALID_INPUT)
+            return
+        self._link.send(
+            Encoded(
+                stream=window.stream,
+                epoch=window.epoch,
+                seq=window.seq,
+                n_missing=window.n_missing,
+                captured_ns=window.captured_ns,
+                windowed_ns=window.windowed_ns,
+                encoded_ns=self._now_ns(),
+                queue_ms=encoding.queue_ms,
+                encode_ms=encoding.encode_ms,
+                space_id=encoding.space_id,
+                encoder_id=encoding.encoder_id,
+                vector=encoding.vector.astype("<f4", copy=False).tobytes(),
+            )
+        )
+
+    # any thread -------------------------------------------------------------------------------
+
+    def _drop(self, seq: int, reason: Reason) -> None:
+        self._link.send(Dropped(self._plan.stream, self._grant.epoch, seq, reason))
+
+    def _tell(self, name: str, why: str) -> None:
+        self._was_paused |= name == "stream_paused"
+        detail = {"stream": self._plan.stream, "why": why}
+        self._link.send(Happened(self._plan.stream, name, self._now_ns(), detail))
+
+    def _tell_state(self, counters: dict[str, int]) -> None:
+        capture, plan = self._capture, self._plan
+        lost = {
+            "overrun": self._handover.overrun,
+            "reopened": capture.reopened,
+            "link_lost": self._link.lost,
+        }
+        rate_hz = capture.meter.rate_hz(self._now_ns())
+        state = State(
+            stream=plan.stream,
+            modality=plan.modality,
+            epoch=self._grant.epoch,
+            state=capture.state,
+            why=capture.why,
+            rate_hz=rate_hz,
+            wanted_rate_hz=self._driver.rate_hz,
+            counters={**counters, **lost},
+        )
+        self._link.send(state)
