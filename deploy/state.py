@@ -1,0 +1,148 @@
+"""What a robot's messages say about it: one row per stream, scene, events, steps. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, TypeGuard
+
+from bindstream.types import Embedding, Event, Health, Scene
+from bindstream.wire import Message
+
+STAGES = ("capture", "window", "queue", "encode", "publish")
+"""Where a window's time goes, in the order of its way."""
+
+EVENTS_KEPT = 6
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRow:
+    """One stream, as its newest health message tells it. Times in ms, rates in Hz.
+
+    ``rate_hz`` counts what is published; ``dropped`` maps a reason to a count; ``stages_ms``
+    holds the median time of each of STAGES that is known.
+    """
+
+    robot: str
+    stream: str
+    modality: str = ""
+    state: str = "opening"
+    why: str = ""
+    epoch: int = 0
+    rate_hz: float | None = None
+    wanted_rate_hz: float | None = None
+    age_p50_ms: float | None = None
+    age_p99_ms: float | None = None
+    captured: int = 0
+    published: int = 0
+    open: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    late: int = 0
+    duplicate: int = 0
+    stages_ms: dict[str, float] = field(default_factory=dict)
+    words: dict[str, str] = field(default_factory=dict)
+
+
+def row_of(health: Health) -> StreamRow:
+    """A health message -> a row. What the message leaves out, or tells oddly, stays unknown."""
+    detail = health.detail
+    ledger, age = _map(detail, "ledger"), _map(detail, "age_ms")
+    return StreamRow(
+        robot=health.robot,
+        stream=health.stream,
+        modality=str(detail.get("modality", "")),
+        state=health.state,
+        why=str(detail.get("why") or ""),
+        epoch=_count(detail, "epoch"),
+        rate_hz=_number(detail, "rate_hz"),
+        wanted_rate_hz=_number(detail, "wanted_rate_hz"),
+        age_p50_ms=_number(age, "p50"),
+        age_p99_ms=_number(age, "p99"),
+        captured=_count(ledger, "captured"),
+        published=_count(ledger, "published"),
+        open=_count(ledger, "open"),
+        dropped={str(k): int(v) for k, v in _map(ledger, "dropped").items() if _is_number(v) and v},
+        late=_count(detail, "late"),
+        duplicate=_count(detail, "duplicate"),
+        stages_ms={k: float(v) for k, v in _map(detail, "stages_ms").items() if _is_number(v)},
+        words={str(k): str(v) for k, v in _map(detail, "words").items()},
+    )
+
+
+@dataclass(slots=True)
+class Step:
+    """One step of the start: ``state`` is waiting | running | done | failed."""
+
+    name: str
+    state: str = "waiting"
+    seconds: float | None = None
+
+
+@dataclass(slots=True)
+class TableState:
+    """What the live table shows. Feed it messages with ``absorb``; nothing here reads a clock."""
+
+    robot: str = ""
+    rows: dict[str, StreamRow] = field(default_factory=dict)
+    newest_words: dict[str, dict[str, str]] = field(default_factory=dict)
+    scene: Scene | None = None
+    events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
+    steps: list[Step] = field(default_factory=list)
+
+    def absorb(self, message: Message) -> None:
+        """Take one message in; kinds that the table does not show change nothing."""
+        self.robot = self.robot or message.robot
+        match message:
+            case Health():
+                self.rows[message.stream] = row_of(message)
+            case Embedding():
+                self.newest_words[message.stream] = message.words
+                known = StreamRow(message.robot, message.stream, message.modality, "running")
+                self.rows.setdefault(message.stream, known)
+            case Scene():
+                self.scene = message
+            case Event():
+                self.events.append(message)
+
+    def words_of(self, stream: str) -> dict[str, str]:
+        """The nearest words of a stream: of its newest embedding, else of its health."""
+        row = self.rows.get(stream)
+        return self.newest_words.get(stream) or (row.words if row else {})
+
+    def begin(self, name: str) -> None:
+        """A step of the start runs now; it is added if it was not announced."""
+        step = self._step(name)
+        step.state = "running"
+
+    def finish(self, name: str, seconds: float, *, failed: bool = False) -> None:
+        """A step of the start ended after ``seconds``."""
+        step = self._step(name)
+        step.state, step.seconds = "failed" if failed else "done", seconds
+
+    def _step(self, name: str) -> Step:
+        for step in self.steps:
+            if step.name == name:
+                return step
+        self.steps.append(Step(name))
+        return self.steps[-1]
+
+
+def _map(detail: dict[str, Any], key: str) -> dict[str, Any]:
+    value = detail.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _is_number(value: Any) -> TypeGuard[int | float]:
+    plain = isinstance(value, int | float) and not isinstance(value, bool)
+    return plain and math.isfinite(value)
+
+
+def _number(detail: dict[str, Any], key: str) -> float | None:
+    value = detail.get(key)
+    return float(value) if _is_number(value) else None
+
+
+def _count(detail: dict[str, Any], key: str) -> int:
+    value = detail.get(key)
+    return int(value) if _is_number(value) else 0
