@@ -1,0 +1,110 @@
+"""Depth cameras: 16-bit frames in the device's unit, or float32 metres -> float32 metres."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bindstream.errors import WrongFormat
+from bindstream.types import Array, DepthMeta, Modality, Sample
+from sensors import options
+from sensors.driver import Clock
+from sensors.raw16 import Raw16
+from sensors.video import ask
+
+FARTHEST_M = 200.0
+"""A median beyond this is no scene but a wrong ``scale_m``."""
+
+
+class DepthCamera:
+    """Frames of one depth camera as (H, W) float32 metres, 0 where nothing was measured.
+
+    ``source``: as for the camera, but with 16 bits: a V4L2 device of format Z16 or Y16, FFV1 gray16
+    video, 16-bit PNG or TIFF pictures, or float32 TIFF (metres already). ``scale_m``: metres per
+    count (0.001 for RealSense, OAK-D, Kinect). ``fx_px`` and ``baseline_m``: focal length in pixels
+    and stereo baseline, by which depth becomes disparity. The rest as for the camera.
+
+    Raises ConfigError for an option that cannot be.
+    """
+
+    modality = Modality.DEPTH
+    latency_ms = 150.0
+
+    def __init__(
+        self,
+        stream: str,
+        *,
+        source: int | str,
+        fx_px: float,
+        baseline_m: float,
+        scale_m: float = 0.001,
+        rate_hz: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        loop: bool = False,
+        open_timeout_s: float = 5.0,
+        read_timeout_s: float = 2.0,
+        delay_ms: float = 0.0,
+    ) -> None:
+        self._stream = stream
+        self._scale_m = options.number(stream, "scale_m", scale_m, 1e-6, 10.0)
+        self._delay_ns = round(options.number(stream, "delay_ms", delay_ms, 0, 10_000) * 1e6)
+        self._meta = DepthMeta(
+            fx_px=options.number(stream, "fx_px", fx_px, 1.0, 100_000.0),
+            baseline_m=options.number(stream, "baseline_m", baseline_m, 1e-4, 10.0),
+        )
+        self._raw = Raw16(
+            ask(
+                stream,
+                source,
+                rate_hz=rate_hz,
+                width=width,
+                height=height,
+                loop=loop,
+                open_timeout_s=open_timeout_s,
+                read_timeout_s=read_timeout_s,
+                fourcc=("Z16 ", "Y16 "),
+                raw=True,
+            )
+        )
+
+    @property
+    def rate_hz(self) -> float:
+        """Frames per second: as asked, or as the source says or is seen to give; 30 until then."""
+        return self._raw.rate_hz
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """``skipped``: frames passed over because a newer one waited."""
+        return {"skipped": self._raw.skipped}
+
+    def open(self, now_ns: Clock) -> None:
+        """See sensors.driver.Driver; also refuses frames that lie beyond any scene."""
+        depth_m = metres(self._raw.open(now_ns), self._scale_m)
+        seen_m = depth_m[depth_m > 0]
+        if seen_m.size and float(np.median(seen_m)) > FARTHEST_M:
+            self.close()
+            raise WrongFormat(
+                self._stream,
+                f"half of the scene lies beyond {np.median(seen_m):.0f} m with scale_m "
+                f"{self._scale_m:g}; scale_m is the length of one count in metres",
+            )
+
+    def read(self, timeout_s: float) -> list[Sample]:
+        """One frame, the newest."""
+        frame = self._raw.next(timeout_s)
+        if frame is None:
+            return []
+        data = metres(frame.pixels, self._scale_m)
+        t_ns = frame.t_ns - self._delay_ns
+        return [Sample(self._stream, t_ns, data, frame.arrival_ns, self._meta)]
+
+    def close(self) -> None:
+        """See sensors.driver.Driver."""
+        self._raw.close()
+
+
+def metres(frame: Array, scale_m: float) -> Array:
+    """(H, W) uint16 counts or float32 metres -> (H, W) float32 metres; 0, NaN, inf, < 0 -> 0."""
+    if frame.dtype.kind == "u":
+        return frame.astype(np.float32) * np.float32(scale_m)
+    return np.where(np.isfinite(frame) & (frame > 0), frame, np.float32(0))

@@ -1,0 +1,126 @@
+"""When a counted sample was taken: the count, fitted slowly to the times of arrival. Pure.
+
+Buffers and serial reads arrive late and in bursts, never early: a sample's arrival is its capture
+plus a delay that varies by more than the gap between samples. The count does not vary. So the
+least late arrival of each half second is kept, a line is laid through the last ten seconds of
+them, and the times given out follow that line without a step.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+BLOCK_NS = 500_000_000
+BLOCKS = 20
+JUMP_NS = 100_000_000
+"""A lateness that lasts this long is not delay: samples were lost, and the count is moved on."""
+MAX_SLEW = 0.5
+JITTER_S = 0.005
+
+
+class SampleClock:
+    """Stamps runs of equally spaced samples.
+
+    ``rate_hz`` is the nominal rate; ``rate_tolerance`` how far off it may be (1e-4 for audio
+    hardware, 0.1 for a hobby IMU): it decides how much is read into a drift. ``measured_hz`` is
+    the rate seen, None in the first two seconds; ``jumps`` counts losses.
+    """
+
+    def __init__(self, rate_hz: float, rate_tolerance: float) -> None:
+        self.jumps = 0
+        self._nominal_ns = 1e9 / rate_hz
+        # A prior on the rate, as strong as the jitter allows us to doubt it (ridge regression).
+        self._prior_s2 = (JITTER_S / rate_tolerance) ** 2
+        self._count = 0
+        self._origin_ns = 0
+        self._at_ns = 0.0  # time of sample number _at_count, since _origin_ns
+        self._at_count = 0
+        self._period_ns = self._nominal_ns
+        self._block_start_ns = 0
+        self._best: tuple[float, int, int] | None = None
+        self._blocks: deque[tuple[int, int]] = deque(maxlen=BLOCKS)  # (count, arrival)
+
+    @property
+    def period_ns(self) -> float:
+        """Spacing of the samples just stamped, ns."""
+        return self._period_ns
+
+    @property
+    def measured_hz(self) -> float | None:
+        """Samples per second of the robot's clock, from the last ten seconds."""
+        if len(self._blocks) < 5:
+            return None
+        (n0, t0), (n1, t1) = self._blocks[0], self._blocks[-1]
+        return (n1 - n0) * 1e9 / (t1 - t0) if t1 > t0 else None
+
+    def lateness_ns(self, arrival_ns: int) -> int:
+        """How late the newest sample arrived, over the least delay seen. Shows silent lag."""
+        return round(arrival_ns - self._origin_ns - self._time_of(self._count))
+
+    def stamp(self, count: int, arrival_ns: int, drained: bool = False) -> int:
+        """``count`` new samples, the last of which arrived at ``arrival_ns``: t_ns of the first.
+
+        The rest follow ``period_ns`` apart. ``drained`` says that nothing more waited at the
+        source, so that a great lateness is a loss and no backlog, and can be believed at once.
+        """
+        if not self._count:
+            self._start(count, arrival_ns)
+        first = self._count + 1
+        self._count += count
+        self._note(arrival_ns)
+        if drained and self.lateness_ns(arrival_ns) > JUMP_NS:
+            self._jump(self.lateness_ns(arrival_ns))
+        if arrival_ns - self._block_start_ns >= BLOCK_NS:
+            self._close_block(arrival_ns)
+        return self._origin_ns + round(self._time_of(first))
+
+    def _start(self, count: int, arrival_ns: int) -> None:
+        self._origin_ns = self._block_start_ns = arrival_ns
+        self._at_count, self._at_ns = count, 0.0
+
+    def _time_of(self, n: int) -> float:
+        return self._at_ns + (n - self._at_count) * self._period_ns
+
+    def _note(self, arrival_ns: int) -> None:
+        late = arrival_ns - self._origin_ns - self._time_of(self._count)
+        if self._best is None or late < self._best[0]:
+            self._best = (late, self._count, arrival_ns - self._origin_ns)
+        if not self._blocks and late < 0:  # the first arrivals were later than usual
+            self._at_ns += late
+
+    def _jump(self, late_ns: int) -> None:
+        """Samples were lost: the earlier arrivals say nothing about the count any more."""
+        self.jumps += 1
+        self._at_ns += late_ns
+        self._blocks.clear()
+        self._best = None
+
+    def _close_block(self, arrival_ns: int) -> None:
+        self._block_start_ns = arrival_ns
+        if self._best is None:
+            return
+        late, count, at_ns = self._best
+        self._best = None
+        if late > JUMP_NS:
+            self._jump(round(late))
+            return
+        self._blocks.append((count, at_ns))
+        self._follow(*self._line())
+
+    def _line(self) -> tuple[float, float]:
+        """(period_ns, time of sample number 0) of the line through the blocks."""
+        n_mean = sum(n for n, _ in self._blocks) / len(self._blocks)
+        t_mean = sum(t for _, t in self._blocks) / len(self._blocks)
+        scale = (self._nominal_ns / 1e9) ** 2
+        xx = sum((n - n_mean) ** 2 for n, _ in self._blocks) + self._prior_s2 / scale
+        xy = sum((n - n_mean) * (t - t_mean) for n, t in self._blocks)
+        period = (xy + self._nominal_ns * self._prior_s2 / scale) / xx
+        return period, t_mean - n_mean * period
+
+    def _follow(self, period_ns: float, zero_ns: float) -> None:
+        """Steer the times given out onto the line within the next second, without a step."""
+        now_ns = self._time_of(self._count)
+        error_ns = zero_ns + self._count * period_ns - now_ns
+        slew = max(-MAX_SLEW, min(MAX_SLEW, error_ns / 1e9))
+        self._at_count, self._at_ns = self._count, now_ns
+        self._period_ns = period_ns * (1.0 + slew)
