@@ -133,5 +133,3 @@ def _phrases(words: tuple[str, ...] | dict[str, tuple[str, ...]]) -> dict[str, l
     if isinstance(words, dict):
         return {word: list(phrases) for word, phrases in words.items()}
     return {word: [word] for word in words}
-
-

@@ -235,7 +235,9 @@ def _read(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not YAML: {error}") from error
     if not isinstance(document, dict):
-        raise ConfigError(f"{path}: wanted a map with 'applications', got {type(document).__name__}")
+        raise ConfigError(
+            f"{path}: wanted a map with 'applications', got {type(document).__name__}"
+        )
     return document
 
 
@@ -275,7 +277,7 @@ def _nearest(key: str, known: set[str]) -> str:
     return f"; did you mean '{match[0]}'?" if match else f"; known: {', '.join(sorted(known))}"
 
 
-_MODELS = {
+_MODELS: dict[str, type[BaseModel]] = {
     "robot": RobotArgs,
     "encoder": EncoderArgs,
     "streams": StreamArgs,

@@ -27,7 +27,9 @@ def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> li
     complaints: list[str] = []
     for encoder in config.args.encoders:
         _collect(complaints, lambda e=encoder: _check_encoder(e))
-    drivers = [_collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.args.streams]
+    drivers = [
+        _collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.args.streams
+    ]
     if ports:
         _collect(complaints, lambda: _check_ports(config))
     ready = [driver for driver in drivers if driver is not None]
@@ -51,7 +53,9 @@ def _check_encoder(encoder: EncoderArgs) -> None:
         card_of(encoder)
     elif encoder.kind not in ENCODERS and ":" not in encoder.kind:
         known = ", ".join(sorted(ENCODERS))
-        raise ConfigError(f"encoder '{encoder.name}': unknown kind '{encoder.kind}'; known: {known}")
+        raise ConfigError(
+            f"encoder '{encoder.name}': unknown kind '{encoder.kind}'; known: {known}"
+        )
     elif encoder.kind not in ENCODERS:
         resolve(encoder.kind, {})
 
@@ -97,13 +101,13 @@ def _try_device(driver: Driver) -> str:
 
 
 def _check_ports(config: Config) -> None:
-    wanted = [(config.http, "http_options.port")]
+    wanted = [(*config.http, "http_options.port")]
     endpoint = config.args.publish.endpoint
     if endpoint.startswith("tcp://") and not endpoint.endswith("*"):
         host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-        wanted.append(((host.strip("[]"), int(port)), "publish.endpoint"))
-    for (host, port), key in wanted:
-        _check_port(host, port, key)
+        wanted.append((host.strip("[]"), int(port), "publish.endpoint"))
+    for address in wanted:
+        _check_port(*address)
 
 
 def _check_port(host: str, port: int, key: str) -> None:
@@ -114,7 +118,8 @@ def _check_port(host: str, port: int, key: str) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise PortBusy(
-                f"{host}:{port} ({key}) is held by {holder(port)}: stop it, or configure another port"
+                f"{host}:{port} ({key}) is held by {holder(port)}: "
+                "stop it, or configure another port"
             ) from error
 
 
@@ -122,8 +127,8 @@ def holder(port: int) -> str:
     """Who listens on a TCP port, as far as this user may see."""
     try:
         for connection in psutil.net_connections("tcp"):
-            listening = connection.status == psutil.CONN_LISTEN
-            if listening and connection.laddr.port == port and connection.pid:
+            listening = connection.status == psutil.CONN_LISTEN and connection.laddr
+            if listening and connection.laddr[1] == port and connection.pid:
                 process = psutil.Process(connection.pid)
                 return f"process {connection.pid} ({process.name()})"
     except (psutil.AccessDenied, psutil.NoSuchProcess):

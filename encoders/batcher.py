@@ -40,7 +40,7 @@ class Batcher:
     async def encode(self, window: Window, budget_s: float) -> Encoding:
         """One window -> its encoding. Raises what the encoder raises, but for InvalidInput."""
         now_s = time.monotonic()
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Encoding] = asyncio.get_running_loop().create_future()
         self._pending.append(_Waiting(window, now_s, now_s + budget_s, future))
         self._thread.submit(self._encode_some)  # finds nothing to do if an earlier batch took it
         return await future
@@ -98,9 +98,7 @@ class Batcher:
         self, vector: Vector | None, refusal: Reason | None, queue_ms: float, encode_ms: float
     ) -> Encoding:
         encoder = self._encoder
-        return Encoding(
-            vector, refusal, queue_ms, encode_ms, encoder.space_id, encoder.encoder_id
-        )
+        return Encoding(vector, refusal, queue_ms, encode_ms, encoder.space_id, encoder.encoder_id)
 
 
 def _alike(a: Window, b: Window) -> bool:

@@ -90,7 +90,7 @@ class Capture:
         self.state = "opening"
         self.why = ""
         self.reopened = 0
-        self.on_event: Callable[[str, str], None] = lambda name, why: None
+        self.on_event: Callable[[str, str], None] = _nobody
 
     def start(self) -> None:
         """Start the thread; it opens the device."""
@@ -192,6 +192,10 @@ class Capture:
         self.reopened += 1
         self.on_event("stream_lost", _reason(error))
         self._become("opening", _reason(error))
+
+
+def _nobody(name: str, why: str) -> None:  # noqa: ARG001
+    """Until somebody wants to hear of events."""
 
 
 def _reason(error: Exception) -> str:

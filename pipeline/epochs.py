@@ -49,4 +49,6 @@ class Epochs:
         except FileNotFoundError:
             return 0
         except (ValueError, KeyError, TypeError) as error:
-            raise OSError(f"{self._path} is damaged: repair it, or delete it to start at 1") from error
+            raise OSError(
+                f"{self._path} is damaged: repair it, or delete it to start at 1"
+            ) from error

@@ -15,7 +15,7 @@ from ray.serve.exceptions import RayServeException
 
 from bindstream.types import Encoding, Reason, Window
 from pipeline.capture import Capture, Handover
-from pipeline.latest import Latest
+from pipeline.latest import LatestSlot
 from pipeline.link import (
     Bye,
     Dropped,
@@ -49,12 +49,11 @@ class Ingest:
         self._driver = load(plan.driver)(plan.stream, **plan.options)
         self._link = Link(address(plan.robot))
         self._handover = Handover()
-        self._slot: Latest[Window] = Latest()
+        self._slot: LatestSlot[Window] = LatestSlot(plan.in_flight)
         self._grant = Grant(0, time.time_ns() - time.monotonic_ns())
         self._capture = Capture(self._driver, plan.stream, self._now_ns, self._handover)
         self._capture.on_event = self._tell
         self._stop = threading.Event()
-        self._drained = threading.Event()
         self._was_paused = False
         self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
         self._threads += [
@@ -96,7 +95,7 @@ class Ingest:
         self._capture.stop()
         for thread in self._threads:
             thread.join(DRAIN_S)
-        left = self._slot.take(0)
+        left = self._slot.close()
         if left is not None:
             self._drop(left.seq, Reason.SHUTDOWN)
         self._link.send(Bye(self._plan.stream, self._grant.epoch))
@@ -177,6 +176,7 @@ class Ingest:
             window = self._slot.take(0.1)
             if window is not None:
                 self._encode_one(window)
+                self._slot.done()
 
     def _encode_one(self, window: Window) -> None:
         budget_s = (window.deadline_ns - self._now_ns()) / 1e9

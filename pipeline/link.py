@@ -132,7 +132,7 @@ class Link:
 
     def __init__(self, endpoint: str) -> None:
         self._lock = threading.Lock()
-        self._socket = zmq.Context.instance().socket(zmq.DEALER)
+        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
         self._socket.setsockopt(zmq.SNDHWM, 10_000)
         self._socket.setsockopt(zmq.LINGER, 1000)
         self._socket.connect(endpoint)

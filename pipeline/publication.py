@@ -1,6 +1,6 @@
-"""What a robot's publisher knows and says: accounts, order, scenes, health. Pure: no socket, no clock.
+"""What a robot's publisher knows and says: accounts, order, scenes, health. Pure.
 
-Messages of the streams go in by ``hear``; the wire's messages come out, ready to be sent.
+No socket, no clock: messages of the streams go in by ``hear``; the wire's messages come out, ready to be sent.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from bindstream.wire import Message
 from pipeline.ages import Ages
 from pipeline.ledger import PUBLISHED, Ledger, OpenWindow
 from pipeline.link import Bye, Dropped, Encoded, Grant, Happened, Hello, Opened, State, Upward
-from pipeline.order import InOrder
 from pipeline.plan import PublishPlan
 from pipeline.scene import Join
+from pipeline.sequence import InOrder
 from pipeline.words import Question, answer, answer_scene
 
 STAGE_NAMES = ("capture", "window", "queue", "encode", "hop", "publish")

@@ -1,4 +1,4 @@
-"""The Serve shell of the publisher, one per robot: sockets, clock and threads around ``Publication``.
+"""The Serve shell of the publisher, one per robot: sockets, clock and threads.
 
 One thread owns every socket. In: the streams' ROUTER, over ipc. Out: XPUB for all readers.
 """
@@ -15,12 +15,13 @@ import msgspec
 import zmq
 
 from bindstream import wire
-from bindstream.types import Event
+from bindstream.types import Event, Vector
 from pipeline.epochs import Epochs, state_dir
+from pipeline.labels import question
 from pipeline.link import Hello, address, decode_upward, grant_bytes, lock_path
 from pipeline.plan import PublishPlan
 from pipeline.publication import Publication
-from pipeline.words import Question, question
+from pipeline.words import Question
 
 _log = logging.getLogger("ray.serve")
 CLOCK_STEP_NS = 100_000_000
@@ -123,7 +124,9 @@ class Publish:
             message = decode_upward(raw)
         except (msgspec.MsgspecError, ValueError) as error:
             self._publication.refused += 1
-            _log.warning("robot '%s': unreadable message from a stream: %s", self._plan.robot, error)
+            _log.warning(
+                "robot '%s': unreadable message from a stream: %s", self._plan.robot, error
+            )
             return
         if isinstance(message, Hello):
             grant, said = self._publication.greet(message, self._now_ns(), self._offset_ns)
@@ -172,20 +175,16 @@ class Publish:
         plans = self._plan.questions
         while not self._stop.is_set():
             try:
-                self._asked = [
-                    question(
-                        p,
-                        lambda texts: self._speaker.remote(texts).result(
-                            timeout_s=LABELS_TIMEOUT_S
-                        ),
-                    )
-                    for p in plans
-                ]
+                self._asked = [question(plan, self._encode_text) for plan in plans]
             except Exception as error:  # the encoder may still be loading; robots wait
                 _log.warning("labels: %s; trying again", error)
                 self._stop.wait(2.0)
             else:
                 return
+
+    def _encode_text(self, texts: list[str]) -> Vector:
+        vectors: Vector = self._speaker.remote(texts).result(timeout_s=LABELS_TIMEOUT_S)
+        return vectors
 
 
 def _take_over(robot: str) -> IO[str]:
@@ -208,7 +207,7 @@ def _take_over(robot: str) -> IO[str]:
 
 def _bind_readers(context: zmq.Context[Any], endpoint: str) -> zmq.Socket[Any]:
     """XPUB with bounds. Raises zmq.ZMQError when the address stays taken."""
-    readers = context.socket(zmq.XPUB)
+    readers: zmq.Socket[Any] = context.socket(zmq.XPUB)
     readers.setsockopt(zmq.SNDHWM, SUBSCRIBER_BACKLOG)
     readers.setsockopt(zmq.MAXMSGSIZE, 512)  # a peer may subscribe, not send us megabytes
     readers.setsockopt(zmq.HANDSHAKE_IVL, 2000)

@@ -1,0 +1,156 @@
+"""A Ray of our own for ``bindstream run``: own folder, free ports, a random token, and an end.
+
+It never joins a Ray that it finds, is ended by its own pids, and what a killed run left behind is
+reaped by the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import psutil
+
+from bindstream.runtime_dir import runtime_dir
+
+STOP_S = 10.0
+_FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH", "RAY_NAMESPACE", "RAY_JOB_ID")
+_CALM = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_SERVE_LOG_TO_STDERR": "0",
+    "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GOMP_SPINCOUNT": "0",
+}
+
+
+class PrivateRay:
+    """A context: Ray runs inside it, and nothing of it is left after it."""
+
+    def __init__(self, *, cpus: int | None = None, dashboard: bool = False) -> None:
+        self._cpus = cpus
+        self._dashboard = dashboard
+        self._folder: Path | None = None
+        self._record: Path | None = None
+
+    def __enter__(self) -> PrivateRay:
+        reap()
+        for name in _FOREIGN:
+            os.environ.pop(name, None)
+        os.environ.update(_CALM)
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        self._folder = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp"))
+        self._record = runtime_dir() / f"run-{os.getpid()}.json"
+        _write_record(self._record, self._folder, [])
+        self._start()
+        return self
+
+    def _start(self) -> None:
+        import ray
+
+        options: dict[str, Any] = {
+            "address": "local",
+            "num_cpus": self._cpus or max(2, os.cpu_count() or 1),
+            "include_dashboard": self._dashboard,
+            "log_to_driver": False,
+            "logging_level": logging.ERROR,
+            "_temp_dir": str(self._folder),
+            "_node_ip_address": "127.0.0.1",
+            "object_store_memory": 128 << 20,  # nothing of ours goes through it
+        }
+        ray.init(**options)
+        self.note_pids()
+
+    def note_pids(self) -> None:
+        """Remember every process below us, for the next run to reap should we be killed."""
+        if self._record and self._folder:
+            _write_record(self._record, self._folder, psutil.Process().children(recursive=True))
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        import ray
+
+        below = psutil.Process().children(recursive=True)
+        ray.shutdown()
+        _end(below)
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
+        if self._record:
+            self._record.unlink(missing_ok=True)
+
+
+def reap() -> int:
+    """End what runs that were killed left behind; returns how many processes that were."""
+    ended = 0
+    for record in runtime_dir().glob("run-*.json"):
+        try:
+            left = json.loads(record.read_text())
+        except (OSError, ValueError):
+            continue
+        if _same_process(left["owner"]) is not None:
+            continue
+        orphans = [p for p in map(_same_process, left["processes"]) if p is not None]
+        ended += len(orphans)
+        _end(orphans)
+        shutil.rmtree(left["folder"], ignore_errors=True)
+        record.unlink(missing_ok=True)
+    return ended
+
+
+def _write_record(path: Path, folder: Path, processes: list[psutil.Process]) -> None:
+    content = {
+        "owner": _identity(psutil.Process()),
+        "folder": str(folder),
+        "processes": [i for i in map(_identity, processes) if i],
+    }
+    draft = path.with_suffix(".new")
+    draft.write_text(json.dumps(content))
+    draft.replace(path)
+
+
+def _identity(process: psutil.Process) -> list[float] | None:
+    """Pid and start time: a pid alone may have been given to somebody else since."""
+    try:
+        return [process.pid, process.create_time()]
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _same_process(identity: list[float]) -> psutil.Process | None:
+    try:
+        process = psutil.Process(int(identity[0]))
+        return process if abs(process.create_time() - identity[1]) < 1 else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _end(processes: list[psutil.Process]) -> None:
+    """Ask, wait, insist."""
+    for process in processes:
+        _signal(process, insist=False)
+    _, alive = psutil.wait_procs(processes, timeout=STOP_S / 2)
+    for process in alive:
+        _signal(process, insist=True)
+    psutil.wait_procs(alive, timeout=STOP_S / 2)
+
+
+def _signal(process: psutil.Process, *, insist: bool) -> None:
+    try:
+        process.kill() if insist else process.terminate()
+    except psutil.NoSuchProcess:
+        time.sleep(0)
