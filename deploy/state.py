@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from bindstream.types import Embedding, Event, Health, Scene
 from bindstream.wire import Message
 
-STAGES = ("capture", "window", "queue", "encode", "publish")
+STAGES = ("capture", "window", "hop", "queue", "encode", "publish")
 """Where a window's time goes, in the order of its way."""
 
 EVENTS_KEPT = 6
@@ -20,8 +20,9 @@ EVENTS_KEPT = 6
 class StreamRow:
     """One stream, as its newest health message tells it. Times in ms, rates in Hz.
 
-    ``rate_hz`` counts what is published; ``dropped`` maps a reason to a count; ``stages_ms``
-    holds the median time of each of STAGES that is known.
+    ``published_hz`` counts embeddings, ``rate_hz`` what the sensor gives (frames, readings,
+    audio samples), which should be ``wanted_rate_hz``. ``dropped`` maps a reason to a count;
+    ``stages_ms`` holds the median time of each of STAGES that is known.
     """
 
     robot: str
@@ -30,6 +31,7 @@ class StreamRow:
     state: str = "opening"
     why: str = ""
     epoch: int = 0
+    published_hz: float | None = None
     rate_hz: float | None = None
     wanted_rate_hz: float | None = None
     age_p50_ms: float | None = None
@@ -55,6 +57,7 @@ def row_of(health: Health) -> StreamRow:
         state=health.state,
         why=str(detail.get("why") or ""),
         epoch=_count(detail, "epoch"),
+        published_hz=_number(detail, "published_hz"),
         rate_hz=_number(detail, "rate_hz"),
         wanted_rate_hz=_number(detail, "wanted_rate_hz"),
         age_p50_ms=_number(age, "p50"),

@@ -16,16 +16,11 @@ from deploy.state import StreamRow, row_of
 
 HELP = "state, rate, age and ledger of each stream"
 HEADINGS = (
-    "stream",
-    "modality",
-    "state",
-    "Hz",
-    "age p50",
-    "p99 ms",
-    "published",
-    "open",
-    "dropped",
+    *("stream", "modality", "state", "sensor Hz", "out Hz"),
+    *("age p50", "p99 ms", "published", "open", "dropped"),
 )
+FIGURES = range(3, 9)
+"""The columns that are figures, and stand to the right."""
 LISTEN_S = 1.5
 FIRST_S = 3.0
 
@@ -83,7 +78,8 @@ def _cells(row: StreamRow) -> tuple[str, ...]:
         row.stream,
         row.modality,
         row.state,
-        _figure(row.rate_hz, 1),
+        _figure(row.rate_hz),
+        _figure(row.published_hz, 1),
         _figure(row.age_p50_ms),
         _figure(row.age_p99_ms),
         str(row.published),
@@ -97,9 +93,8 @@ def _figure(value: float | None, digits: int = 0) -> str:
 
 
 def _aligned(line: tuple[str, ...], widths: list[int]) -> str:
-    """Words to the left, figures (columns 3 to 7) to the right."""
     padded = [
-        text.rjust(width) if 3 <= column <= 7 else text.ljust(width)
+        text.rjust(width) if column in FIGURES else text.ljust(width)
         for column, (text, width) in enumerate(zip(line, widths, strict=True))
     ]
     return "  ".join(padded).rstrip()

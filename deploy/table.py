@@ -26,7 +26,7 @@ _STEP_MARKS = {
     "failed": ("✗", "bold red"),
 }
 RATE_SLACK = 0.85
-"""A stream that publishes less than this share of the rate it should is shown in red."""
+"""A sensor that gives less than this share of the rate it should is shown in red."""
 
 
 def render(state: TableState, *, hint: str = "") -> RenderableType:
@@ -54,34 +54,33 @@ def _stream_table(state: TableState) -> Table:
     table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("stream", no_wrap=True)
     table.add_column("state", no_wrap=True)
-    for heading in ("Hz", "age ms", "published", "open"):
+    for heading in ("sensor Hz", "out Hz", "age ms", "published", "open"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("dropped", min_width=12)
-    table.add_column("words", style="cyan")
     for row in state.rows.values():
-        table.add_row(*_stream_cells(row, state.words_of(row.stream)))
+        table.add_row(*_stream_cells(row))
     return table
 
 
-def _stream_cells(row: StreamRow, words: dict[str, str]) -> list[RenderableType]:
+def _stream_cells(row: StreamRow) -> list[RenderableType]:
     return [
         Text(row.stream),
         Text(row.state, style=_STATE_STYLES.get(row.state, "")),
-        _rate(row),
+        _sensor_rate(row),
+        _figure(row.published_hz, 1),
         _age(row),
         Text(str(row.published)),
         Text(str(row.open)),
         _drops(row),
-        Text(", ".join(words.values())),
     ]
 
 
-def _rate(row: StreamRow) -> Text:
+def _sensor_rate(row: StreamRow) -> Text:
     if row.rate_hz is None:
         return Text("-", style="dim")
     wanted = row.wanted_rate_hz or 0.0
     low = row.state == "running" and row.rate_hz < wanted * RATE_SLACK
-    return Text(f"{row.rate_hz:.1f}", style="red" if low else "")
+    return Text(f"{row.rate_hz:.0f}", style="red" if low else "")
 
 
 def _age(row: StreamRow) -> Text:
@@ -99,15 +98,17 @@ def _drops(row: StreamRow) -> Text:
 
 
 def _time_table(state: TableState) -> Table:
-    """Where a window's time goes: the medians of each stage."""
-    table = Table(
-        title="where the time goes, median ms", title_justify="left", box=None, pad_edge=False
-    )
+    """Where a window's time goes, the median of each stage, and what is nearest to it."""
+    title = "where the time goes (median ms), and the nearest words"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
     table.add_column("stream", no_wrap=True)
     for stage in STAGES:
         table.add_column(stage, justify="right", no_wrap=True)
+    table.add_column("words", style="cyan")
     for row in state.rows.values():
-        table.add_row(row.stream, *(_figure(row.stages_ms.get(stage), 1) for stage in STAGES))
+        times = [_figure(row.stages_ms.get(stage), 1) for stage in STAGES]
+        words = Text(", ".join(state.words_of(row.stream).values()))
+        table.add_row(Text(row.stream), *times, words)
     return table
 
 

@@ -68,11 +68,19 @@ def event() -> Event:
 def health(stream: str = "front", state: str = "running", **detail: Any) -> Health:
     known: dict[str, Any] = {
         "modality": "vision",
-        "rate_hz": 2.0,
-        "wanted_rate_hz": 2.0,
+        "rate_hz": 30.0,
+        "wanted_rate_hz": 30.0,
+        "published_hz": 2.0,
         "ledger": {"captured": 10, "published": 7, "open": 1, "dropped": {"superseded": 2}},
         "age_ms": {"p50": 120.0, "p99": 310.0},
-        "stages_ms": {"capture": 11.0, "window": 0.4, "queue": 2.0, "encode": 33.0, "publish": 0.6},
+        "stages_ms": {
+            "capture": 11.0,
+            "window": 0.4,
+            "hop": 1.7,
+            "queue": 2.0,
+            "encode": 33.0,
+            "publish": 0.6,
+        },
         "words": {"object": "dog"},
         "why": "",
         "late": 0,

@@ -76,7 +76,7 @@ def test_a_scene_names_the_missing_member() -> None:
         ("tombstone", ["rover/front", "#1", "dropped: superseded"]),
         ("scene", ["rover", "1/2 streams", "motion: moving forward"]),
         ("event", ["stream_reopened", "stream=mic"]),
-        ("health", ["rover/front", "running", "rate_hz=2.0"]),
+        ("health", ["rover/front", "running", "published_hz=2.0"]),
     ],
 )
 def test_a_line_tells_what_matters_without_colour_codes(kind: str, told: list[str]) -> None:

@@ -29,7 +29,7 @@ def test_a_row_holds_what_the_health_message_told() -> None:
     assert (row.captured, row.published, row.open) == (10, 7, 1)
     assert row.dropped == {"superseded": 2}
     assert row.captured == row.published + row.open + sum(row.dropped.values())
-    assert (row.rate_hz, row.age_p50_ms, row.age_p99_ms) == (2.0, 120.0, 310.0)
+    assert (row.published_hz, row.age_p50_ms, row.age_p99_ms) == (2.0, 120.0, 310.0)
     assert (row.late, row.epoch) == (4, 3)
     assert row.stages_ms["encode"] == 33.0
 

@@ -33,7 +33,7 @@ def test_a_row_per_stream_with_state_rate_ages_and_drops() -> None:
     heading, front, mic, why = told.stdout.splitlines()
     assert heading.split()[:3] == ["stream", "modality", "state"]
     assert front.split() == (
-        ["front", "vision", "running", "2.0", "120", "310", "7", "1", "superseded", "2"]
+        ["front", "vision", "running", "30", "2.0", "120", "310", "7", "1", "superseded", "2"]
     )
     assert mic.split()[2] == "opening"
     assert why == "mic: no device named 'robotmic'"

@@ -48,10 +48,10 @@ def test_a_running_robot_shows_all_that_was_promised(width: int) -> None:
     also on a narrow terminal."""
     text = shown(running_robot(), width)
     front = next(line for line in text.splitlines() if "front" in line)
-    for part in ("running", "2.0", "120/310", "7", "1", "superseded 2", "dog"):
+    for part in ("running", "30", "2.0", "120/310", "7", "1", "superseded 2"):
         assert part in front
     times = [line for line in text.splitlines() if "front" in line][1]
-    for part in ("11.0", "0.4", "2.0", "33.0", "0.6"):
+    for part in ("11.0", "0.4", "1.7", "2.0", "33.0", "0.6", "dog"):
         assert part in times
     assert "scene #33, 1 of 2 streams  motion: moving forward" in text
     assert "stream_reopened" in text
