@@ -60,7 +60,7 @@ def _motor(state: WorldState, ticks: Array) -> Array:
 
 def _hiss(ticks: Array) -> Array:
     """The microphone's own noise."""
-    return synth.hiss()[ticks * 7 % synth.LOOP]
+    return np.asarray(synth.hiss()[ticks * 7 % synth.LOOP])
 
 
 def _fold(skin: int) -> int:
