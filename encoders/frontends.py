@@ -1,0 +1,260 @@
+"""What a sensor gives -> what the model reads. Functions on tensors, on any device, stateless.
+
+Vision and audio (``encoders.fbank``) follow the reference's published preprocessing. For depth,
+thermal and IMU the reference published none: each function says what is known and how sure it
+is, and every number is a field that a weights file (``front_ends`` in its card) or a configuration
+may replace.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bindstream.errors import WeightsError
+
+VERSION = "fe1"
+"""Changes with any change of a number below: it is part of encoder_id."""
+
+_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthFormat:
+    """Metres -> the model's depth channel.
+
+    From I. Misra's note (facebookresearch/omnivore issue 12) and Omnivore's released RGB-D
+    settings: disparity = baseline * focal / depth, clamped, divided by 75. ``scale`` multiplies
+    metres first: SUN RGB-D's raw 16-bit values over 1000, which the community's ``mean`` and
+    ``std`` fit, read eight times the true depth. Best effort: Meta never confirmed these.
+    """
+
+    scale: float = 8.0
+    min_depth: float = 0.01
+    max_depth: float = 50.0
+    min_disparity_px: float = 0.01
+    max_disparity_px: float = 75.0
+    mean: float = 0.0418
+    std: float = 0.0295
+
+
+@dataclass(frozen=True, slots=True)
+class ThermalFormat:
+    """Kelvin -> 0..1, as an infrared camera with automatic gain shows it.
+
+    ImageBind's thermal data (LLVIP) are such 8-bit pictures, without absolute temperature. The
+    range is the frame's own ``low_percentile`` to ``high_percentile``, at least ``min_span_k``
+    kelvin wide (else a blank wall becomes noise), or fixed by ``low_k`` and ``high_k``. No mean or
+    std: users measured 62 % on LLVIP without, 55 % with (paper 63 %). Not confirmed by Meta.
+    """
+
+    low_percentile: float = 1.0
+    high_percentile: float = 99.0
+    min_span_k: float = 4.0
+    low_k: float | None = None
+    high_k: float | None = None
+    mean: float = 0.0
+    std: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ImuFormat:
+    """m/s2 and rad/s -> z-scores per channel, accelerometer first.
+
+    As FAIR's own Ego4D loader (pytorchvideo, ego4d_dataset.py) does over a whole recording; live,
+    with the running mean and std that travel with the window, or with a fixed ``mean`` and
+    ``std`` of six numbers. That ImageBind's training did the same is probable, not published.
+    ``min_std`` keeps a sensor that does not move at all from being divided by nothing.
+    """
+
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    min_std: float = 1e-3
+
+
+@dataclass(frozen=True, slots=True)
+class FrontEnds:
+    """The settings of the three front ends that the reference left open."""
+
+    depth: DepthFormat = DepthFormat()
+    thermal: ThermalFormat = ThermalFormat()
+    imu: ImuFormat = ImuFormat()
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> FrontEnds:
+        """From ``{"depth": {...}, "thermal": {...}, "imu": {...}}``. Raises WeightsError for a
+        name that is not a setting."""
+        kinds = {"depth": DepthFormat, "thermal": ThermalFormat, "imu": ImuFormat}
+        for name in said:
+            if name not in kinds:
+                raise WeightsError(f"front_ends: unknown modality '{name}', has {sorted(kinds)}")
+        return cls(**{name: _format(name, kinds[name], said.get(name, {})) for name in kinds})
+
+
+def _format(name: str, kind: Any, said: Mapping[str, Any]) -> Any:
+    known = [f.name for f in fields(kind)]
+    for key in said:
+        if key not in known:
+            raise WeightsError(f"front_ends: {name} has no setting '{key}', has {known}")
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()})
+
+
+def image(pixels: Tensor, size: int = 224) -> Tensor:
+    """One still picture, uint8 (H, W, 3) RGB -> (3, size, size).
+
+    The reference's image path: short side to ``size`` by Pillow's bicubic with antialiasing, the
+    middle square, CLIP's mean and std. Within 1/255 of Pillow. Orientation tags are not applied.
+    """
+    height, width = pixels.shape[:2]
+    short = min(height, width)
+    to = (int(size * height / short), int(size * width / short))
+    planes = pixels.permute(2, 0, 1).unsqueeze(0)
+    fast = short >= size and not planes.is_cuda
+    small = _bicubic(planes, to) if fast else _bicubic_in_two_passes(planes.float(), to)
+    return normalised(_middle(small, size)[0].float() / 255, colours=0)
+
+
+def video(frames: Tensor, size: int = 224) -> Tensor:
+    """Frames of one clip, uint8 (T, H, W, 3) RGB -> three crops (3, 3, T, size, size).
+
+    The reference's video path: short side to ``size`` by plain bilinear (no antialiasing), then
+    squares at the start, middle and end of the long side.
+    """
+    planes = frames.permute(3, 0, 1, 2).float() / 255  # (3, T, H, W)
+    small = normalised(short_side(planes, size), colours=0)
+    height, width = small.shape[-2:]
+    tops, lefts = _thirds(height - size), _thirds(width - size)
+    if height > width:
+        lefts = [lefts[1]] * 3
+    else:
+        tops = [tops[1]] * 3
+    crops = zip(tops, lefts, strict=True)
+    return torch.stack([small[..., y : y + size, x : x + size] for y, x in crops])
+
+
+def short_side(planes: Tensor, size: int) -> Tensor:
+    """(C, T, H, W) -> short side ``size``, plain bilinear, as the reference scales video."""
+    height, width = planes.shape[-2:]
+    if height < width:
+        to = (size, math.floor(width / height * size))
+    else:
+        to = (math.floor(height / width * size), size)
+    return F.interpolate(planes, to, mode="bilinear", align_corners=False)
+
+
+def stack(frames: Tensor, size: int = 224) -> Tensor:
+    """Windows of frames already square, uint8 (N, T, S, S, 3) -> (N, 3, T, size, size).
+
+    Frames are cut by the pipeline (the video path, middle crop); a model of another size gets
+    them by area averaging.
+    """
+    planes = frames.permute(0, 4, 1, 2, 3).float() / 255  # (N, 3, T, S, S)
+    if planes.shape[-1] != size:
+        n, c, t = planes.shape[:3]
+        small = F.interpolate(planes.flatten(0, 2).unsqueeze(1), (size, size), mode="area")
+        planes = small.reshape(n, c, t, size, size)
+    return normalised(planes, colours=1)
+
+
+def normalised(planes: Tensor, colours: int) -> Tensor:
+    """Planes in 0..1, minus CLIP's mean over its std; ``colours`` is the axis of the three."""
+    shape = [1] * planes.ndim
+    shape[colours] = 3
+    mean = torch.tensor(_CLIP_MEAN, device=planes.device).reshape(shape)
+    std = torch.tensor(_CLIP_STD, device=planes.device).reshape(shape)
+    return (planes - mean) / std
+
+
+def depth(
+    metres: Tensor, fx_px: float, baseline_m: float, size: int = 224, fmt: DepthFormat | None = None
+) -> Tensor:
+    """Float depth (H, W) in metres, 0 = hole -> (1, size, size); see DepthFormat.
+
+    Holes are filled from their surroundings first (ImageBind's data were in-painted); a frame
+    of holes only gives NaN. ``fx_px`` belongs to the native size.
+    """
+    fmt = fmt or DepthFormat()
+    filled = fill_holes(metres)
+    disparity = fx_px * baseline_m / (filled * fmt.scale).clamp(fmt.min_depth, fmt.max_depth)
+    share = disparity.clamp(fmt.min_disparity_px, fmt.max_disparity_px) / fmt.max_disparity_px
+    return (_square(share, size).clamp(0.0, 1.0) - fmt.mean) / fmt.std
+
+
+def fill_holes(metres: Tensor) -> Tensor:
+    """(H, W): each 0 gets the mean of the smallest 2^n square around it that holds a value."""
+    known = (metres > 0).to(metres.dtype)[None, None]
+    values = metres[None, None] * known
+    out, missing = values, known == 0
+    while bool(missing.any()):
+        if values.shape[-1] == values.shape[-2] == 1:
+            return torch.full_like(metres, math.nan)
+        values = F.avg_pool2d(values, 2, ceil_mode=True, count_include_pad=False)
+        known = F.avg_pool2d(known, 2, ceil_mode=True, count_include_pad=False)
+        coarse = F.interpolate(values / known, metres.shape, mode="nearest")
+        out = torch.where(missing & coarse.isfinite(), coarse, out)
+        missing = missing & ~coarse.isfinite()
+    return out[0, 0]
+
+
+def thermal(kelvin: Tensor, size: int = 224, fmt: ThermalFormat | None = None) -> Tensor:
+    """Float temperatures (H, W) in kelvin -> (1, size, size); see ThermalFormat."""
+    fmt = fmt or ThermalFormat()
+    low, high = _range_k(kelvin, fmt)
+    share = ((kelvin - low) / (high - low)).clamp(0.0, 1.0)
+    return (_square(share, size).clamp(0.0, 1.0) - fmt.mean) / fmt.std
+
+
+def _range_k(kelvin: Tensor, fmt: ThermalFormat) -> tuple[float, float]:
+    if fmt.low_k is not None and fmt.high_k is not None:
+        return fmt.low_k, fmt.high_k
+    ordered = kelvin.flatten().sort().values
+    last = len(ordered) - 1
+    low = float(ordered[round(fmt.low_percentile / 100 * last)])
+    high = float(ordered[round(fmt.high_percentile / 100 * last)])
+    spare = max(0.0, fmt.min_span_k - (high - low)) / 2
+    return low - spare, high + spare
+
+
+def imu(signal: Tensor, mean: Tensor, std: Tensor, fmt: ImuFormat | None = None) -> Tensor:
+    """Windows (N, 6, T) of m/s2 and rad/s, with (N, 6) mean and std -> (N, 6, T); see ImuFormat."""
+    fmt = fmt or ImuFormat()
+    if fmt.mean is not None:
+        mean = torch.tensor([fmt.mean], dtype=signal.dtype, device=signal.device)
+    if fmt.std is not None:
+        std = torch.tensor([fmt.std], dtype=signal.dtype, device=signal.device)
+    return (signal - mean.unsqueeze(-1)) / std.clamp_min(fmt.min_std).unsqueeze(-1)
+
+
+def _square(channel: Tensor, size: int) -> Tensor:
+    """(H, W) -> (1, size, size): short side by bicubic with antialiasing, the middle square."""
+    height, width = channel.shape
+    short = min(height, width)
+    to = (int(size * height / short), int(size * width / short))
+    return _middle(_bicubic(channel[None, None], to), size)[0]
+
+
+def _bicubic(planes: Tensor, to: tuple[int, int]) -> Tensor:
+    """On uint8 torch runs fixed-point passes as Pillow does, but has too few bits to enlarge."""
+    return F.interpolate(planes, to, mode="bicubic", antialias=True, align_corners=False)
+
+
+def _bicubic_in_two_passes(planes: Tensor, to: tuple[int, int]) -> Tensor:
+    """As Pillow: rows first, rounded to 0..255, then columns."""
+    rows = _bicubic(planes, (planes.shape[-2], to[1])).round().clamp(0, 255)
+    return _bicubic(rows, to).round().clamp(0, 255)
+
+
+def _middle(planes: Tensor, size: int) -> Tensor:
+    top, left = (round((n - size) / 2) for n in planes.shape[-2:])
+    return planes[..., top : top + size, left : left + size]
+
+
+def _thirds(spare: int) -> list[int]:
+    return [0, math.ceil(spare / 2), spare]
