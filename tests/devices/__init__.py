@@ -1,0 +1,1 @@
+"""Real devices for tests, without hardware: servers, daemons, ports and files that drivers open."""

@@ -1,0 +1,303 @@
+"""The camera driver on real streams: MJPEG over HTTP, MPEG-TS over TCP, files, pictures."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+
+from bindstream.errors import ConfigError, DeviceLost, DeviceUnavailable, WrongFormat
+from sensors.camera import Camera, rgb
+from tests.devices.mjpeg_server import MjpegServer, grey
+from tests.devices.mpegts_server import MpegtsServer, free_port
+from tests.devices.reading import played, read_for
+from tests.devices.video_files import write_images, write_rgb
+
+
+@pytest.fixture
+def server():
+    with MjpegServer() as running:
+        yield running
+
+
+def counted(n, height=32, width=48):
+    """Pictures whose red channel tells their index."""
+    pictures = np.zeros((n, height, width, 3), np.uint8)
+    pictures[..., 0] = np.arange(n, dtype=np.uint8)[:, None, None] * 4
+    return list(pictures)
+
+
+@pytest.fixture
+def opened():
+    """Opens cameras and closes them at the end."""
+    cameras = []
+
+    def open_one(**options):
+        camera = Camera("cam", **options)
+        cameras.append(camera)
+        camera.open(time.time_ns)
+        return camera
+
+    yield open_one
+    for camera in cameras:
+        camera.close()
+
+
+def test_mjpeg_frames_are_rgb_and_stamped_now(server, opened):
+    """Breaks if channels are swapped, shapes wrong, or stamps are the stream's relative ones."""
+    server.picture = lambda _: np.full((240, 320, 3), (200, 30, 60), np.uint8)
+    camera = opened(source=server.url)
+    samples = read_for(camera, 0.5)
+    assert len(samples) >= 5
+    last = samples[-1]
+    assert last.data.shape == (240, 320, 3)
+    assert last.data.dtype == np.uint8
+    assert np.abs(last.data.mean((0, 1)) - (200, 30, 60)).max() < 6  # JPEG
+    assert 0 <= time.time_ns() - last.t_ns < 300e6
+    assert all(b.t_ns > a.t_ns for a, b in pairwise(samples))
+
+
+def test_a_flash_is_stamped_within_the_documented_latency(server, opened):
+    """Breaks if frames queue up unseen, or t_ns comes from anything but their arrival."""
+    camera = opened(source=server.url)
+    read_for(camera, 0.3)
+    lit_ns = time.time_ns()
+    server.picture = lambda _: np.full((240, 320, 3), 255, np.uint8)
+    bright = next(s for s in iter(lambda: camera.read(0.2)[-1], None) if s.data.mean() > 200)
+    assert -5 < (bright.t_ns - lit_ns) / 1e6 <= camera.latency_ms
+
+
+def test_after_a_stall_of_the_reader_the_newest_frame_wins(opened):
+    """Breaks if a reader that slept 2 s then works through 2 s of old frames."""
+    # 16 grey levels, 8 frames each: the level tells how old a frame is.
+    with MjpegServer(lambda i: grey(i) // 128 * np.uint8(16 * (i // 8 % 16))) as server:
+        camera = opened(source=server.url, rate_hz=30)
+        read_for(camera, 0.3)
+        time.sleep(2.0)
+        sample = next(s[-1] for s in iter(lambda: camera.read(0.5), None) if s)
+        newest = server.sent[-1][1]
+        level = round(float(sample.data.mean()) / 16)
+        assert (newest // 8 - level) % 16 <= 1
+        assert camera.counters["skipped"] > 20
+
+
+def test_a_stalled_stream_is_lost_then_opens_again(server, opened):
+    """Breaks if a stall blocks for ever, is silent, or leaves a capture that cannot be reopened."""
+    camera = opened(source=server.url, read_timeout_s=0.5)
+    camera.read(0.2)
+    server.stall()
+    started = time.monotonic()
+    with pytest.raises(DeviceLost, match=r"cam.mjpg"):
+        read_for(camera, 3)
+    assert time.monotonic() - started < 2
+    camera.close()
+    server.resume()
+    camera.open(time.time_ns)
+    assert read_for(camera, 0.3)
+
+
+def test_a_server_that_hangs_up_is_lost(server, opened):
+    """Breaks if a closed connection looks like silence."""
+    camera = opened(source=server.url)
+    server.hang_up()
+    with pytest.raises(DeviceLost):
+        read_for(camera, 2)
+
+
+def test_the_size_may_change_while_it_runs(server, opened):
+    """Breaks if a camera that was set to another size ends the stream or tears its frames."""
+    camera = opened(source=server.url)
+    server.picture = lambda i: grey(i, 120, 160) + np.uint8(100)
+    changed = [s.data for s in read_for(camera, 0.8) if s.data.mean() > 200]
+    assert len(changed) > 5
+    assert np.ptp(changed[-1].astype(int)) < 8
+
+
+def test_a_wrong_rate_or_size_is_refused_and_named(server):
+    """Breaks if the robot would run for weeks at another rate than its config says."""
+    server.rate_hz = 10
+    with pytest.raises(WrongFormat, match=r"wanted rate_hz 30, .* gives (9|10|11)"):
+        Camera("cam", source=server.url, rate_hz=30).open(time.time_ns)
+    with pytest.raises(WrongFormat, match=r"wanted 640x480.*320x240"):
+        Camera("cam", source=server.url, width=640, height=480).open(time.time_ns)
+    camera = Camera("cam", source=server.url, rate_hz=10, width=320)
+    camera.open(time.time_ns)
+    camera.close()
+
+
+def test_the_rate_of_a_stream_is_learnt(server, opened):
+    """Breaks if health were judged by the 25 that OpenCV claims for every MJPEG stream."""
+    camera = opened(source=server.url)
+    read_for(camera, 2.6)
+    assert camera.rate_hz == pytest.approx(30, rel=0.15)
+
+
+def test_absent_sources_are_named(tmp_path):
+    """Breaks if an absent device hangs, passes silently, or its error does not name it."""
+    for source in (
+        f"http://127.0.0.1:{free_port()}/x",
+        200,
+        "/dev/video201",
+        str(tmp_path / "no.mkv"),
+    ):
+        camera = Camera("cam", source=source)
+        shown = "video200" if source == 200 else str(source)
+        for _ in range(2):
+            with pytest.raises(DeviceUnavailable, match=rf"'cam'.*{shown}"):
+                camera.open(time.time_ns)
+    with pytest.raises(DeviceUnavailable, match=r"\*\*\*@127"):
+        Camera("cam", source=f"rtsp://me:secret@127.0.0.1:{free_port()}/").open(time.time_ns)
+
+
+def test_a_silent_server_ends_in_the_open_timeout():
+    """Breaks if OpenCV's default of 30 s decides."""
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/x"
+        started = time.monotonic()
+        with pytest.raises(DeviceUnavailable, match="does not answer"):
+            Camera("cam", source=url, open_timeout_s=0.5).open(time.time_ns)
+        assert time.monotonic() - started < 3
+
+
+def test_mpegts_over_tcp(opened):
+    """Breaks if compressed network video is not read, is late, or its end is not noticed."""
+    dark = np.zeros((240, 320, 3), np.uint8)
+    with MpegtsServer(lambda _: dark) as server:
+        camera = opened(source=server.url)
+        assert len(read_for(camera, 1.0)) > 15
+        flash_ns = time.time_ns()
+        server.picture = lambda _: dark + 255
+        bright = next(s for s in iter(lambda: camera.read(0.2)[-1], None) if s.data.mean() > 200)
+        assert -5 < (bright.t_ns - flash_ns) / 1e6 <= camera.latency_ms
+        server.kill()
+        with pytest.raises(DeviceLost):
+            read_for(camera, 3)
+
+
+def test_a_file_is_paced_in_real_time_and_ends(tmp_path, opened):
+    """Breaks if a file is read as fast as the disk, out of order, or its end is silent."""
+    source = str(write_rgb(tmp_path / "v.mkv", counted(15), 30))
+    camera = Camera("cam", source=source)
+    started = time.monotonic()
+    samples = played(camera)
+    assert 0.4 < time.monotonic() - started < 1.5
+    levels = [int(s.data[0, 0, 0]) // 4 for s in samples]
+    assert levels == sorted(levels)
+    assert len(samples) + camera.counters["skipped"] == 15
+    gaps_ms = np.diff([s.t_ns for s in samples]) / 1e6
+    assert np.allclose(gaps_ms / 33.333, np.round(gaps_ms / 33.333), atol=0.01)
+    assert all(s.arrival_ns >= s.t_ns for s in samples)
+    with pytest.raises(DeviceUnavailable, match="loop"):
+        camera.open(time.time_ns)
+
+
+def test_a_file_loops(tmp_path, opened):
+    """Breaks if the second round does not come, or time goes back at the seam."""
+    source = str(write_rgb(tmp_path / "v.mkv", counted(6), 30))
+    camera = opened(source=source, loop=True, rate_hz=30)
+    samples = read_for(camera, 0.7)
+    assert len(samples) > 12
+    assert np.all(np.diff([s.t_ns for s in samples]) > 0)
+
+
+def test_a_late_reader_of_a_file_skips_frames(tmp_path, opened):
+    """Breaks if a stalled reader is given the past instead of the present."""
+    camera = opened(source=str(write_rgb(tmp_path / "v.mkv", counted(30), 30)))
+    time.sleep(0.5)
+    (sample,) = camera.read(0.2)
+    assert int(sample.data[0, 0, 0]) // 4 >= 14
+    assert camera.counters["skipped"] >= 14
+
+
+def test_picture_sequences_keep_order_and_colour(tmp_path, opened):
+    """Breaks if 10 sorts before 9, the first number must be 0, or RGB becomes BGR."""
+    pattern = write_images(tmp_path / "f%d.png", counted(6), first=7)
+    camera = opened(source=str(pattern), rate_hz=50)
+    samples = read_for(camera, 0.09)
+    levels = [int(s.data[0, 0, 0]) // 4 for s in samples]
+    assert levels == sorted(levels)
+    assert levels[0] == 0
+    assert not samples[0].data[..., 2].any()
+    with pytest.raises(ConfigError, match="rate_hz"):
+        Camera("cam", source=str(pattern))
+
+
+def test_a_glob_and_one_picture_work(tmp_path, opened):
+    """Breaks if a still picture cannot stand in for a camera."""
+    write_images(tmp_path / "f%03d.png", counted(3))
+    assert opened(source=str(tmp_path / "f*.png"), rate_hz=30).read(0.1)
+    assert opened(source=str(tmp_path / "f001.png"), rate_hz=30, loop=True).read(0.1)
+
+
+def test_broken_files_are_refused(tmp_path):
+    """Breaks if garbage would end in silence or in OpenCV's own error."""
+    (tmp_path / "v.mkv").write_bytes(b"not a video" * 100)
+    (tmp_path / "f0.png").write_bytes(b"not a picture")
+    for options in ({"source": "v.mkv"}, {"source": "f%d.png", "rate_hz": 5}):
+        options["source"] = str(tmp_path / options["source"])
+        with pytest.raises(WrongFormat, match="OpenCV can read"):
+            Camera("cam", **options).open(time.time_ns)
+
+
+def test_a_file_of_another_rate_or_size_is_refused(tmp_path):
+    """Breaks if a recording silently plays at another speed than the config says."""
+    source = str(write_rgb(tmp_path / "v.mkv", counted(3), 15))
+    with pytest.raises(WrongFormat, match=r"wanted rate_hz 30.* gives 15"):
+        Camera("cam", source=source, rate_hz=30).open(time.time_ns)
+    with pytest.raises(WrongFormat, match=r"wanted 64xany.*48x32"):
+        Camera("cam", source=source, width=64).open(time.time_ns)
+
+
+def test_absurd_sizes_are_refused(tmp_path):
+    """Breaks if a one-pixel frame reaches the encoder."""
+    assert cv2.imwrite(str(tmp_path / "f.png"), np.zeros((1, 20, 3), np.uint8))
+    with pytest.raises(WrongFormat, match="20x1 pixels"):
+        Camera("cam", source=str(tmp_path / "f.png"), rate_hz=1).open(time.time_ns)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("source", ""),
+        ("source", -1),
+        ("source", 1.5),
+        ("rate_hz", 0),
+        ("rate_hz", "30"),
+        ("rate_hz", float("nan")),
+        ("width", 2.5),
+        ("height", 1),
+        ("loop", "yes"),
+        ("open_timeout_s", 0),
+        ("read_timeout_s", 1e9),
+        ("fourcc", "MJPEG"),
+        ("threads", -1),
+        ("delay_ms", -1),
+    ],
+)
+def test_bad_options_are_named(key, value):
+    """Breaks if `check` would let a value pass that cannot work, or not say which."""
+    with pytest.raises(ConfigError, match=f"'cam': option {key}: wanted .* got"):
+        Camera("cam", **{"source": "x.mkv", key: value})
+
+
+def test_a_known_delay_is_taken_off(tmp_path):
+    """Breaks if a calibrated delay does not move the stamps."""
+    pattern = write_images(tmp_path / "f%d.png", counted(2))
+    camera = Camera("cam", source=str(pattern), rate_hz=10, delay_ms=80)
+    camera.open(lambda: 1_000_000_000_000)
+    (sample,) = camera.read(0)
+    camera.close()
+    assert sample.t_ns == 1_000_000_000_000 - 80_000_000
+
+
+def test_rgb_takes_grey_and_alpha_and_refuses_the_rest():
+    """Breaks if a monochrome camera fails, or 16-bit frames are cut to 8 in silence."""
+    assert rgb("cam", np.full((9, 9), 7, np.uint8)).tolist() == [[[7, 7, 7]] * 9] * 9
+    assert rgb("cam", np.full((9, 9, 4), (1, 2, 3, 9), np.uint8))[0, 0].tolist() == [3, 2, 1]
+    with pytest.raises(WrongFormat, match="uint16"):
+        rgb("cam", np.zeros((9, 9), np.uint16))

@@ -1,0 +1,96 @@
+"""Thermal counts -> kelvin, bit for bit, from real files; what is no temperature is refused."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+import pytest
+
+from bindstream.errors import ConfigError, WrongFormat
+from sensors.raw16 import p2pro
+from sensors.thermal import ThermalCamera, plausible
+from tests.devices.reading import played
+from tests.devices.video_files import write_gray8, write_gray16, write_images
+
+
+def warm(n=4, height=48, width=64, unit_k=0.01):
+    """Counts of scenes from 280 to 330 K."""
+    kelvin = np.random.default_rng(5).uniform(280, 330, (n, height, width))
+    return list(np.rint(kelvin / unit_k).astype(np.uint16))
+
+
+def test_tlinear_video_is_bit_exact(tmp_path):
+    """Breaks if OpenCV turns 16 bits into 8, or the scale is off."""
+    frames = warm()
+    path = write_gray16(tmp_path / "t.mkv", frames, 9)
+    samples = played(ThermalCamera("t", source=str(path), rate_hz=9))
+    for sample, frame in zip(samples, frames, strict=True):
+        assert sample.data.dtype == np.float32
+        assert np.array_equal(np.rint(sample.data * 100).astype(np.uint16), frame)
+
+
+def test_celsius_counts_take_an_offset(tmp_path):
+    """Breaks if a Duo's C = 0.04 n - 273.15 cannot be stated."""
+    frame = np.full((48, 64), 7400, np.uint16)
+    path = write_images(tmp_path / "%d.tiff", [frame])
+    (sample,) = played(ThermalCamera("t", source=str(path), rate_hz=9, kelvin_scale=0.04))
+    assert np.allclose(sample.data, 296.0)
+    with pytest.raises(WrongFormat, match="kelvin_offset"):
+        ThermalCamera(
+            "t", source=str(path), rate_hz=9, kelvin_scale=0.04, kelvin_offset=-273.15
+        ).open(time.time_ns)
+
+
+def test_p2pro_gives_its_lower_half(tmp_path):
+    """Breaks if the picture half is taken for temperatures, or 1/64 K is not the scale."""
+    frame = np.vstack([np.full((192, 256), 0x8080, np.uint16), warm(1, 192, 256, 1 / 64)[0]])
+    path = write_gray16(tmp_path / "t.mkv", [frame] * 2, 25)
+    samples = played(ThermalCamera("t", source=str(path), layout="p2pro"))
+    assert np.array_equal(samples[0].data, frame[192:].astype(np.float32) / 64)
+    as_yuyv = frame.reshape(-1).view(np.uint8).reshape(384, 256, 2)
+    assert np.array_equal(p2pro("t", as_yuyv), frame[192:])
+    with pytest.raises(WrongFormat, match="256x384"):
+        p2pro("t", frame[:300])
+
+
+def test_float_pictures_are_kelvin(tmp_path):
+    """Breaks if kelvin are scaled once more."""
+    frame = np.full((48, 64), 301.5, np.float32)
+    assert cv2.imwrite(str(tmp_path / "t.tiff"), frame)
+    (sample,) = played(ThermalCamera("t", source=str(tmp_path / "t.tiff"), rate_hz=9))
+    assert np.array_equal(sample.data, frame)
+
+
+def test_what_is_no_temperature_is_refused(tmp_path):
+    """Breaks if a camera with TLinear off, or an 8-bit picture of heat, passes."""
+    eight = write_gray8(tmp_path / "g.mkv", [np.full((48, 64), 99, np.uint8)] * 2)
+    with pytest.raises(WrongFormat, match="16-bit"):
+        ThermalCamera("t", source=str(eight)).open(time.time_ns)
+    raw = write_images(tmp_path / "%d.png", [np.full((48, 64), 8192, np.uint16)])
+    with pytest.raises(WrongFormat, match=r"82 K.*TLinear"):
+        ThermalCamera("t", source=str(raw), rate_hz=9).open(time.time_ns)
+
+
+def test_a_frame_out_of_range_is_passed_over_and_counted(tmp_path):
+    """Breaks if a shutter frame of zeros becomes an embedding of absolute zero."""
+    frames = warm(3)
+    frames[1] = np.zeros_like(frames[1])
+    camera = ThermalCamera("t", source=str(write_gray16(tmp_path / "t.mkv", frames, 9)))
+    assert len(played(camera)) == 2
+    assert camera.counters["out_of_range"] == 1
+
+
+def test_plausible_refuses_nan():
+    """Breaks if NaN compares its way through."""
+    assert not plausible(np.full((2, 2), np.nan, np.float32))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("layout", "yuv"), ("kelvin_scale", 0), ("kelvin_offset", "C")]
+)
+def test_bad_options_are_named(key, value):
+    """Breaks if `check` would let a scale pass that makes no sense."""
+    with pytest.raises(ConfigError, match=f"option {key}"):
+        ThermalCamera("t", **{"source": 0, key: value})
