@@ -34,8 +34,20 @@ _CALM = {
 }
 
 
+def prepare() -> None:
+    """Set the environment that our Ray and its processes inherit. Before ray is imported."""
+    for name in _FOREIGN:
+        os.environ.pop(name, None)
+    os.environ.update(_CALM)
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
 class PrivateRay:
-    """A context: Ray runs inside it, and nothing of it is left after it."""
+    """A context: Ray runs inside it, and nothing of it is left after it.
+
+    ``prepare`` must have been called before ray was imported.
+    """
 
     def __init__(self, *, cpus: int | None = None, dashboard: bool = False) -> None:
         self._cpus = cpus
@@ -45,11 +57,6 @@ class PrivateRay:
 
     def __enter__(self) -> PrivateRay:
         reap()
-        for name in _FOREIGN:
-            os.environ.pop(name, None)
-        os.environ.update(_CALM)
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         self._folder = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp"))
         self._record = runtime_dir() / f"run-{os.getpid()}.json"
         _write_record(self._record, self._folder, [])

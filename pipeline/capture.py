@@ -120,7 +120,9 @@ class Capture:
 
     def check(self) -> None:
         """Raise RuntimeError when the thread is dead or hung; for the replica's health check."""
-        if not self._thread.is_alive() and not self._stop.is_set():
+        if self._thread.ident is None or self._stop.is_set():
+            return
+        if not self._thread.is_alive():
             raise RuntimeError(f"stream '{self._stream}': the capture thread is dead")
         silent_s = time.monotonic() - self._beat_s
         if silent_s > HUNG_S:

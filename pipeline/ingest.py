@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from typing import Any
-
-from ray.exceptions import RayError
-from ray.serve.exceptions import RayServeException
 
 from bindstream.types import Encoding, Reason, Window
 from pipeline.capture import Capture, Handover
@@ -34,6 +32,7 @@ from sensors import load
 
 STATE_EVERY_S = 1.0
 DRAIN_S = 3.0
+SAME_END_S = 0.3
 
 
 class Ingest:
@@ -70,8 +69,7 @@ class Ingest:
         for thread in self._threads:
             if not thread.is_alive():
                 raise RuntimeError(f"stream '{self._plan.stream}': thread {thread.name} is dead")
-        if self._grant.epoch:
-            self._capture.check()
+        self._capture.check()
 
     def pause(self) -> str:
         """Close the device: nothing is captured until ``resume``. Returns the state."""
@@ -130,7 +128,7 @@ class Ingest:
 
     def _meet_publisher(self) -> bool:
         plan = self._plan
-        hello = Hello(plan.stream, plan.modality, plan.hop_ns, self._driver.rate_hz)
+        hello = Hello(plan.stream, uuid.uuid4().hex, plan.modality, plan.hop_ns, self._driver.rate_hz)
         while not self._stop.is_set():
             grant = self._link.ask(hello, 1.0)
             if grant is not None:
@@ -189,14 +187,19 @@ class Ingest:
         except TimeoutError:
             response.cancel()
             self._drop(window.seq, Reason.ENCODER_TIMEOUT)
-        except (RayError, RayServeException) as error:
-            self._tell("encoder_error", str(error).strip().splitlines()[-1][:300])
-            self._drop(window.seq, Reason.ENCODER_ERROR)
-        except Exception as error:  # raised by the encoder itself; never ends the thread
-            self._tell("encoder_error", f"{type(error).__name__}: {error}"[:300])
-            self._drop(window.seq, Reason.ENCODER_ERROR)
+        except Exception as error:  # of Ray, of Serve, of the encoder: never ends the thread
+            self._blame_encoder(window, error)
         else:
             self._deliver(window, encoding)
+
+    def _blame_encoder(self, window: Window, error: Exception) -> None:
+        """When the whole app is deleted the encoder may be gone first: that is no error of its."""
+        if self._stop.wait(SAME_END_S):
+            self._drop(window.seq, Reason.SHUTDOWN)
+            return
+        said = str(error).strip().splitlines() or [""]
+        self._tell("encoder_error", f"{type(error).__name__}: {said[-1]}"[:300])
+        self._drop(window.seq, Reason.ENCODER_ERROR)
 
     def _deliver(self, window: Window, encoding: Encoding) -> None:
         if encoding.vector is None:

@@ -20,9 +20,13 @@ from bindstream.types import Modality, Reason
 
 
 class Hello(msgspec.Struct, tag=True, frozen=True):
-    """A stream starts: it asks for an epoch and the clock offset. Answered by Grant."""
+    """A stream starts: it asks for an epoch and the clock offset. Answered by Grant.
+
+    ``instance`` is this start's own: asked twice, it is answered with the same epoch.
+    """
 
     stream: str
+    instance: str
     modality: Modality
     hop_ns: int
     wanted_rate_hz: float

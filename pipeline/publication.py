@@ -47,6 +47,7 @@ class _Stream:
     state: State | None = None
     newest: Embedding | None = None
     epoch: int = 0
+    instance: str = ""
     ended: bool = False
 
 
@@ -82,7 +83,10 @@ class Publication:
         stream = self._stream(hello.stream)
         if stream is None:
             return Grant(0, offset_ns), []
+        if hello.instance == stream.instance:
+            return Grant(stream.epoch, offset_ns), []
         said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
+        stream.instance = hello.instance
         stream.epoch, stream.ended = self._next_epoch(), False
         event = self._event("stream_started", now_ns, stream=stream.name, epoch=stream.epoch)
         return Grant(stream.epoch, offset_ns), [*said, event]
