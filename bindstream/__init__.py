@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bindstream.feed import Feed
 from bindstream.subscriber import Subscriber
 from bindstream.types import (
     Embedding,
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Embedding",
     "Event",
+    "Feed",
     "Gap",
     "Health",
     "Member",

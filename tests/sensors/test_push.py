@@ -1,0 +1,92 @@
+"""The pushed stream as a driver."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from bindstream.errors import ConfigError, DeviceUnavailable
+from bindstream.feed import Feed
+from bindstream.types import DepthMeta, Modality
+from sensors.push import Push
+
+OFFSET_NS = 777 * 10**9
+
+
+@pytest.fixture(autouse=True)
+def own_runtime_dir(tmp_path, monkeypatch):
+    monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path / "run"))
+
+
+def robot_clock():
+    """A robot whose clock is not Unix time: monotonic plus an offset."""
+    return time.monotonic_ns() + OFFSET_NS
+
+
+def pushed(driver, feed, data, t_ns=None):
+    """The sample that one push becomes."""
+    while not feed.push(data, t_ns):
+        time.sleep(0.01)
+    (sample,) = driver.read(2.0)
+    return sample
+
+
+def test_a_push_is_stamped_on_the_robots_clock():
+    """Breaks if the sender's wall clock leaks in, or the time in the queue counts."""
+    driver = Push("cam", modality="vision")
+    driver.open(robot_clock)
+    with Feed("cam") as feed:
+        while not feed.push(np.zeros((4, 4, 3), np.uint8)):
+            time.sleep(0.01)
+        before_ns = robot_clock()
+        time.sleep(0.3)
+        (sample,) = driver.read(1.0)
+        assert abs(sample.t_ns - before_ns) < 100e6
+        assert sample.arrival_ns - sample.t_ns > 250e6
+        assert pushed(driver, feed, np.zeros((4, 4, 3), np.uint8), t_ns=5).t_ns == 5
+    driver.close()
+
+
+def test_audio_is_stamped_at_its_first_sample():
+    """Breaks if a chunk lies in the future by its own length."""
+    driver = Push("mic", modality="audio")
+    driver.open(robot_clock)
+    with Feed("mic", "audio") as feed:
+        sample = pushed(driver, feed, np.zeros(8000, np.float32))
+        assert 0.5 <= (sample.arrival_ns - sample.t_ns) / 1e9 < 0.7
+    driver.close()
+    assert driver.rate_hz == 16_000
+    assert driver.modality is Modality.AUDIO
+
+
+def test_depth_carries_its_optics():
+    """Breaks if pushed depth cannot become disparity."""
+    driver = Push("d", modality="depth", fx_px=400, baseline_m=0.06)
+    driver.open(robot_clock)
+    with Feed("d", "depth") as feed:
+        assert pushed(driver, feed, np.ones((3, 3))).meta == DepthMeta(400.0, 0.06)
+    driver.close()
+    with pytest.raises(ConfigError, match="option fx_px"):
+        Push("d", modality="depth")
+
+
+def test_one_driver_per_name_and_the_name_is_released():
+    """Breaks if two streams share the frames, or closing keeps the name."""
+    first, second = Push("p", modality="imu"), Push("p", modality="imu")
+    first.open(robot_clock)
+    with pytest.raises(DeviceUnavailable, match="busy"):
+        second.open(robot_clock)
+    first.close()
+    second.open(robot_clock)
+    assert second.read(0.01) == []
+    second.close()
+
+
+def test_bad_options_are_named():
+    """Breaks if `check` would let them pass."""
+    with pytest.raises(ConfigError, match="modality"):
+        Push("p", modality="smell")
+    with pytest.raises(ConfigError, match="option rate_hz"):
+        Push("p", modality="imu", rate_hz=-1)
