@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
 import threading
@@ -39,8 +40,7 @@ def live(path: Path | None, *, seconds: float | None, as_json: bool, address: st
     config = load(path)
     preflight(config)
     show = _Lines() if as_json else _Table(config.args.robot.name)
-    signal.signal(signal.SIGTERM, _stop)
-    signal.signal(signal.SIGINT, _stop)
+    _hear_signals()
     session = _Session(config, show, seconds)
     ray = _attached(address) if address else _private(session)
     with show:
@@ -50,6 +50,11 @@ def live(path: Path | None, *, seconds: float | None, as_json: bool, address: st
         except Stopped:
             pass
     return session.report()
+
+
+def _hear_signals() -> None:
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
 
 
 def _stop(number: int, _frame: FrameType | None) -> None:
@@ -62,6 +67,7 @@ def _private(session: _Session) -> Iterator[None]:
     with session.step("start Ray"):
         ray = PrivateRay()
         ray.__enter__()
+    _hear_signals()  # Ray has put its own in their place
     session.on_deployed = ray.note_pids
     try:
         yield
@@ -169,6 +175,7 @@ def _deploy_graph(config: Config) -> None:
 
     from deploy.app import build
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     entry = config.application
     serve.start(
         http_options=config.serve.get("http_options"),

@@ -26,6 +26,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def title(process: psutil.Process) -> str:
+    """How Ray names a process, without the method that it runs right now."""
+    words = " ".join(process.cmdline()).split()
+    return words[0].partition(".")[0] if words else ""
+
+
 class Robot:
     """One run. ``records`` are the JSON lines so far; ``endpoint`` and ``http`` its addresses."""
 
@@ -73,6 +79,8 @@ class Robot:
     def __exit__(self, *details: object) -> None:
         if self.process and self.process.poll() is None:
             self.stop(40)
+        if self.process and self.process.stdout:
+            self.process.stdout.close()
         self._log.close()
 
     def stop(self, timeout_s: float = 40) -> int:
@@ -86,7 +94,7 @@ class Robot:
             for process in [*below, psutil.Process(self.process.pid)]:
                 process.kill()
             raise
-        gone, alive = psutil.wait_procs(below, timeout=5)
+        _, alive = psutil.wait_procs(below, timeout=5)
         names = [p.name() for p in alive]
         for process in alive:
             process.kill()
@@ -100,11 +108,9 @@ class Robot:
     def replica(self, deployment: str) -> psutil.Process:
         """The process of a deployment's only replica, by its title."""
         for process in self.family():
-            title = " ".join(process.cmdline())
-            if f":{deployment}:" in title or f"#{deployment}#" in title:
+            if title(process) == f"ray::ServeReplica:bindstream:{deployment}":
                 return process
-        titles = [" ".join(p.cmdline()) for p in self.family()]
-        raise LookupError(f"no replica of {deployment} among {titles}")
+        raise LookupError(f"no replica of {deployment}: {[title(p) for p in self.family()]}")
 
     def wait(
         self,
