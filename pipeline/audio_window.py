@@ -1,9 +1,10 @@
 """Windows of sound: chunks whose stamps jitter -> an unbroken signal.
 
 Samples are counted, not stamped: a chunk follows the one before it. The count is anchored to
-time, and the anchor follows the stamps slowly (1/64 of each chunk's error), so that jitter and
-drift of the device's clock never tear the signal. A chunk more than half its length (at least
-10 ms) off its place is believed: what is missing before it becomes zeros, counted in
+time, and the anchor follows the stamps slowly (the mean of the first 64 chunks, then 1/64 of
+each one's error), so that jitter and drift of the device's clock never tear the signal. A chunk
+that is off its place by more than half its length (10 ms at least, 50 ms at most; up to twice
+that while the anchor is young) is believed: what is missing before it becomes zeros, counted in
 ``n_missing``; what it repeats is dropped.
 """
 
@@ -18,7 +19,8 @@ from bindstream.types import Array, Sample
 from pipeline.windows import Piece
 
 JITTER_NS = 10_000_000
-"""Stamps may be off by this, or by half a chunk if that is more."""
+MAX_JITTER_NS = 50_000_000
+"""Stamps may be off by half a chunk, within these bounds."""
 SMOOTHING = 64
 """Chunks over which the anchor follows the stamps."""
 SECOND_NS = 1_000_000_000
@@ -37,6 +39,7 @@ class AudioContent:
         self._signal = np.zeros(capacity, np.float32)
         self._heard = np.zeros(capacity, np.bool_)
         self._count = 0  # samples since the anchor, silence filled in included
+        self._chunks = 0  # chunks that the anchor has followed
         self._anchor_ns: int | None = None
         self._counts: Counter[str] = Counter()
 
@@ -86,7 +89,7 @@ class AudioContent:
     def restart(self) -> None:
         """Forget all; the next chunk sets the anchor."""
         self._anchor_ns = None
-        self._count = 0
+        self._count = self._chunks = 0
         self._signal[:] = 0
         self._heard[:] = False
 
@@ -99,8 +102,13 @@ class AudioContent:
         if self._anchor_ns is None:
             self._anchor_ns = t_ns
         error_ns = t_ns - self._time_ns(self._count)
-        if abs(error_ns) <= max(JITTER_NS, n * SECOND_NS // self._rate // 2):
-            self._anchor_ns += int(error_ns / SMOOTHING)
+        half_ns = n * SECOND_NS // self._rate // 2
+        bound_ns = min(max(JITTER_NS, half_ns), MAX_JITTER_NS)
+        followed = max(1, self._chunks)
+        # the anchor is a mean of so many stamps, and itself off by that much
+        if abs(error_ns) <= bound_ns * (1 + followed**-0.5):
+            self._chunks = min(self._chunks + 1, SMOOTHING)
+            self._anchor_ns += int(error_ns / self._chunks)
             return self._count
         return self._count + round(error_ns * self._rate / SECOND_NS)
 

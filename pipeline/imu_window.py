@@ -104,7 +104,9 @@ class ImuContent:
 
     def forget(self, before_ns: int) -> None:
         """Drop what lies before, but for the last reading: it helps at the edge."""
-        self._from = max(self._from, self._find(before_ns) - 1)
+        place = self._find(before_ns)
+        self._count_until(place)
+        self._from = max(self._from, place - 1)
 
     def restart(self) -> None:
         """Forget all readings. The statistics stay: it is the same sensor."""

@@ -5,7 +5,7 @@ Four things happen to timestamps in the field, and each is counted, never fatal:
 - a sample comes twice (``duplicate``): dropped;
 - samples change places (``backward``): put in order if ``lateness`` allows, else dropped
   (``late``). With lateness 0, the default for local drivers, nothing ever waits;
-- one stamp is wild (``outlier``): dropped. A stamp is suspected when it jumps back by more
+- one stamp is wild (``outlier``): dropped (the very first: time starts over). A stamp is suspected when it jumps back by more
   than a second or ahead by more than five (or ten sample periods), and is believed once the
   next sample goes on from it: so a real outage costs the first sample after it a wait of one
   period, and nothing else;
@@ -44,6 +44,7 @@ class Order:
         self._held: list[tuple[int, int, Sample]] = []
         self._held_times: set[int] = set()
         self._released_ns: int | None = None
+        self._run = 0  # samples accepted since the start, or since time started over
         self._counts: Counter[str] = Counter()
 
     def push(self, sample: Sample) -> list[Ordered]:
@@ -90,6 +91,7 @@ class Order:
         return True
 
     def _accept(self, sample: Sample) -> list[Ordered]:
+        self._run += 1
         newest_ns = sample.t_ns if self._newest_ns is None else max(self._newest_ns, sample.t_ns)
         self._newest_ns = newest_ns
         if self._lateness_ns == 0:
@@ -120,7 +122,8 @@ class Order:
         ready = self.flush()
         self._suspect = None
         self._newest_ns = self._released_ns = None
-        if both_behind:
-            self._counts["restart"] += 1
+        if both_behind or self._run == 1:
+            self._counts["restart" if both_behind else "outlier"] += 1
             ready.append(None)
+            self._run = 0
         return ready + self._accept(suspect) + self._accept(sample)

@@ -1,0 +1,166 @@
+"""Windows of inertial data: interpolation, statistics, missing readings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bindstream.types import ImuMeta, Modality
+from pipeline.imu_window import STD_FLOOR, STEPS, RunningStatistics
+from pipeline.windows import Cut, Hole, Outcome, Windower, make_windower
+from tests.pipeline.oracle import MS, T0, in_order, outcomes, plain, sample, schedules
+
+STEPS_CHECKED = (0, 1, 7, 600, 1234, 1998, 1999)
+
+
+def _windower(length_s: float = 1.0, hop_s: float = 0.5, rate_hz: float = 30.0) -> Windower:
+    return make_windower(Modality.IMU, length_s=length_s, hop_s=hop_s, rate_hz=rate_hz)
+
+
+def _reading(number: int) -> Any:
+    rng = np.random.default_rng(number)
+    return rng.normal([0, 0, 9.81, 0, 0, 0], 3).astype(np.float32)
+
+
+def _naive(x_ns: float, known: list[tuple[int, Any]]) -> Any:
+    """The value at a time, between its two neighbours."""
+    before = [(t, v) for t, v in known if t <= x_ns]
+    after = [(t, v) for t, v in known if t > x_ns]
+    if not before or not after:
+        return (before or after)[-1 if before else 0][1]
+    (t0, v0), (t1, v1) = before[-1], after[0]
+    part = (x_ns - t0) / (t1 - t0)
+    return v0 * (1 - part) + v1 * part
+
+
+@settings(deadline=None, max_examples=50)
+@given(schedules(usual_ms=30), st.sampled_from([(1000, 500), (600, 600), (300, 700), (2000, 400)]))
+def test_against_the_obvious_way(times: list[int], length_hop_ms: tuple[int, int]) -> None:
+    """Breaks if a step is interpolated between the wrong readings, or readings miscounted."""
+    length_ms, hop_ms = length_hop_ms
+    rate_hz = 30.0
+    windower = _windower(length_ms / 1e3, hop_ms / 1e3, rate_hz)
+    got: list[Outcome] = []
+    for n, t_ns in enumerate(times):
+        got += windower.push(sample(t_ns, _reading(n)))
+    got += windower.flush()
+    readings = [(times[n], _reading(n)) for n in in_order(times)]
+    expected_n = round(rate_hz * length_ms / 1e3)
+
+    def content(start_ns: int, end_ns: int) -> tuple[Any, int] | None:
+        inside = sum(start_ns <= t < end_ns for t, _ in readings)
+        if 2 * inside < expected_n:
+            return None
+        step_ns = length_ms * MS / STEPS
+        rows = [_naive(start_ns + k * step_ns, readings) for k in STEPS_CHECKED]
+        seen = np.array([v for t, v in readings if t < end_ns], np.float64)
+        spread = np.maximum(seen.std(axis=0), STD_FLOOR)
+        row = np.concatenate([*rows, seen.mean(axis=0), spread])
+        return pytest.approx(row.tolist(), rel=1e-4, abs=1e-4), max(0, expected_n - inside)
+
+    def data(cut: Cut) -> Any:
+        assert isinstance(cut.meta, ImuMeta)
+        rows = [cut.data[:, k] for k in STEPS_CHECKED]
+        return np.concatenate([*rows, cut.meta.mean, cut.meta.std]).tolist()
+
+    stamps = [t for t, _ in readings]
+    assert plain(got, data) == outcomes(stamps, length_ms * MS, hop_ms * MS, content)
+
+
+def test_as_shipped_five_seconds_every_second_at_200_hz() -> None:
+    """Breaks if the window is not (6, 2000) float32, or the resampling is off in time."""
+    windower = _windower(5.0, 1.0, 200.0)
+    got: list[Outcome] = []
+    for n in range(200 * 8):
+        t_ns = T0 + n * 5 * MS
+        row = np.full(6, np.sin(n * 0.005 * 2 * np.pi), np.float32)
+        got += windower.push(sample(t_ns, row))
+    assert len(got) == 3
+    for k, o in enumerate(got):
+        assert isinstance(o, Cut)
+        assert o.data.shape == (6, STEPS)
+        assert o.data.dtype == np.float32
+        assert isinstance(o.meta, ImuMeta)
+        assert o.meta.rate_hz == 400.0
+        at = np.arange(STEPS) / 400 + k
+        assert np.abs(o.data[2] - np.sin(at * 2 * np.pi)).max() < 2e-3
+        assert o.n_missing == 0
+
+
+def test_a_rate_twice_the_declared_fits() -> None:
+    """Breaks if the arrays overflow when a device is faster than declared."""
+    windower = _windower(2.0, 1.0, 50.0)
+    got: list[Outcome] = []
+    for n in range(4000):
+        got += windower.push(sample(T0 + n * 2 * MS, np.full(6, n, np.float32)))
+    assert len(got) == 6
+    assert all(isinstance(o, Cut) and o.n_missing == 0 for o in got)
+
+
+def test_less_than_half_of_the_readings_is_a_hole() -> None:
+    """Breaks if a window is made up from a few readings."""
+    windower = _windower()
+    times = [T0 + n * 33 * MS for n in range(60)] + [T0 + (2000 + n * 100) * MS for n in range(30)]
+    times += [T0 + (5000 + n * 33) * MS for n in range(60)]
+    got = [o for n, t in enumerate(times) for o in windower.push(sample(t, _reading(n)))]
+    assert [type(o) for o in got].count(Hole) == 1
+    hole = next(o for o in got if isinstance(o, Hole))
+    assert (hole.start_ns, hole.end_ns) == (T0 + 2000 * MS, T0 + 5000 * MS)
+
+
+def test_nan_passes_through_and_spares_the_statistics() -> None:
+    """Breaks if one bad reading poisons the mean for ever, or is hidden from the encoder."""
+    windower = _windower()
+    got: list[Outcome] = []
+    for n in range(120):
+        row = np.full(6, np.nan if n == 45 else 1.0, np.float32)
+        got += windower.push(sample(T0 + n * 33 * MS, row))
+    cuts = [o for o in got if isinstance(o, Cut)]
+    assert any(np.isnan(c.data).any() for c in cuts)
+    assert not np.isnan(cuts[-1].data).any()
+    assert isinstance(cuts[-1].meta, ImuMeta)
+    assert cuts[-1].meta.mean == (1.0,) * 6
+
+
+def test_statistics_survive_a_clock_step() -> None:
+    """Breaks if a clock step makes the front end see the sensor anew."""
+    windower = _windower()
+    got: list[Outcome] = []
+    for n in range(60):
+        got += windower.push(sample(T0 + n * 33 * MS, np.full(6, 5.0, np.float32)))
+    for n in range(60):
+        got += windower.push(sample(T0 - 10**13 + n * 33 * MS, np.full(6, 7.0, np.float32)))
+    last = got[-1]
+    assert isinstance(last, Cut)
+    assert isinstance(last.meta, ImuMeta)
+    assert 5.0 < last.meta.mean[0] < 7.0
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=20), st.integers(0, 2**32 - 1))
+def test_statistics_are_plain_until_the_horizon(sizes: list[int], seed: int) -> None:
+    """Breaks if merging batches is not the mean and deviation of all readings."""
+    rng = np.random.default_rng(seed)
+    batches = [rng.normal(3, 2, (n, 6)) for n in sizes]
+    statistics = RunningStatistics(horizon=1e9)
+    for batch in batches:
+        statistics.add(batch)
+    seen = np.concatenate(batches)
+    meta = statistics.meta(400.0)
+    if len(seen):
+        assert np.allclose(meta.mean, seen.mean(axis=0))
+        assert np.allclose(meta.std, np.maximum(seen.std(axis=0), STD_FLOOR))
+    assert min(meta.std) >= STD_FLOOR.min()
+
+
+def test_statistics_follow_a_change_after_the_horizon() -> None:
+    """Breaks if a bias that warms up is averaged over the robot's whole life."""
+    statistics = RunningStatistics(horizon=1000)
+    for value, batches in ((0.0, 1000), (10.0, 50)):
+        for _ in range(batches):
+            statistics.add(np.full((100, 6), value))
+    assert statistics.meta(400.0).mean[0] > 9.0
