@@ -28,7 +28,9 @@ class MjpegServer:
     (monotonic_ns, index) of every frame sent.
     """
 
-    def __init__(self, picture: Callable[[int], Picture] = grey, rate_hz: float = 30.0) -> None:
+    def __init__(
+        self, picture: Callable[[int], Picture] = grey, rate_hz: float = 30.0, port: int = 0
+    ) -> None:
         self.picture = picture
         self.rate_hz = rate_hz
         self.sent: list[tuple[int, int]] = []
@@ -45,7 +47,7 @@ class MjpegServer:
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
         self.url = f"http://127.0.0.1:{self._server.server_port}/cam.mjpg"
