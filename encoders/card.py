@@ -80,6 +80,20 @@ class Card:
         """Length of the vectors."""
         return self.config.out_embed_dim
 
+    def said(self) -> dict[str, Any]:
+        """What a file carries to give this card again: the JSON object of its metadata."""
+        windows = {m: {"length_s": w.length_s, "frames": w.frames} for m, w in self.windows.items()}
+        return {
+            "name": self.name,
+            "space_id": self.space_id,
+            "config": self.config.overrides(),
+            "windows": {str(m): window for m, window in windows.items()},
+            "vocabulary": self.vocabulary,
+            "front_ends": self.front_ends,
+            "licence": self.licence,
+            "description": self.description,
+        }
+
 
 def resolve(weights: str | Path | None) -> Path:
     """A weights file by name or path; None or ``bindstream_tiny``: the shipped one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,7 +14,8 @@ from torch import Tensor
 
 from bindstream.errors import WeightsError
 from bindstream.types import Modality
-from encoders.card import held, read_card, read_header
+from encoders.card import UNKNOWN_HASH, Card, held, read_card, read_header
+from encoders.fingerprint import remembered
 from encoders.imagebind import ImageBind
 from encoders.imagebind_config import ImageBindConfig
 
@@ -24,12 +26,13 @@ _NAMED = 5  # keys named per kind of mistake, before "and N more"
 
 def load_model(
     path: Path,
-    config: Mapping[str, Any] | ImageBindConfig | None,
-    modalities: Iterable[Modality | str] | None,
-    device: torch.device,
-    dtype: torch.dtype,
+    config: Mapping[str, Any] | ImageBindConfig | None = None,
+    modalities: Iterable[Modality | str] | None = None,
+    device: torch.device | None = None,
+    dtype: torch.dtype | None = None,
 ) -> ImageBind:
-    """``encoders.imagebind.load``: see there."""
+    """``encoders.imagebind.load``: see there. ``dtype`` None: as the file has them, so that no
+    weight is read before it is used."""
     chosen = None if modalities is None else frozenset(Modality(m) for m in modalities)
     state = read_state(path, chosen)
     if config is None:
@@ -39,7 +42,9 @@ def load_model(
     with torch.device("meta"):
         model = ImageBind(config, held(state) if chosen is None else chosen)
     fill(model, state, path)
-    return to_dtype(model, dtype).to(device).eval().requires_grad_(False)
+    if dtype is not None:
+        to_dtype(model, dtype)
+    return model.to(device or "cpu").eval().requires_grad_(False)
 
 
 def read_state(path: Path, modalities: frozenset[Modality] | None = None) -> dict[str, Tensor]:
@@ -90,6 +95,31 @@ def to_dtype(model: ImageBind, dtype: torch.dtype) -> ImageBind:
         for name, buffer in module.named_buffers(recurse=False):
             setattr(module, name, buffer.float())
     return model
+
+
+def space_id(card: Card) -> str:
+    """``<name>:<12 hex>``: equal for files whose vectors may be compared.
+
+    What the card says, else (the official file) the hash of its image tower, remembered.
+    """
+    if not card.space_id.endswith(UNKNOWN_HASH):
+        return card.space_id
+    return remembered(card.path, "space_id", lambda: f"{card.name}:{_tower_of(card.path)}")
+
+
+def _tower_of(path: Path) -> str:
+    return tower_hash(read_state(path, frozenset({Modality.VISION})))
+
+
+def tower_hash(state: Mapping[str, Tensor]) -> str:
+    """12 hex digits of the SHA-256 over the image tower: each ``vision`` key in order, its shape
+    and its float32 values, little-endian."""
+    digest = hashlib.sha256()
+    for key in sorted(k for k in state if k.split(".")[1] == Modality.VISION):
+        tensor = state[key].detach().float().contiguous().cpu()
+        digest.update(f"{key} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:12]
 
 
 def _wanted(key: str, modalities: frozenset[Modality] | None) -> bool:

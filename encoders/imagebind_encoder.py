@@ -1,0 +1,126 @@
+"""ImageBind as an encoder: weights, front ends, tokenizer and fast path put together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from bindstream.errors import InvalidInput, WeightsError
+from bindstream.types import Modality, Vector, Window
+from encoders import frontends
+from encoders.card import Card, read_card
+from encoders.fingerprint import file_sha256
+from encoders.frontends import FrontEnds
+from encoders.inputs import Inputs
+from encoders.runtime import Runtime
+from encoders.tokenizer import tokenizer_for
+from encoders.weights import load_model, space_id
+
+_log = logging.getLogger(__name__)
+
+
+class ImageBindEncoder:
+    """Any file of ImageBind's structure: the official one, the shipped small one, a bound one.
+
+    ``weights``: a path or a name (None: the shipped ``bindstream_tiny``). ``modalities`` None: all
+    that the file holds. ``front_ends`` overrides single numbers of the file's own:
+    ``{"depth": {"scale": 1.0}}``. Raises WeightsError, ConfigError (device, dtype) or
+    MissingExtra (CLIP's vocabulary).
+    """
+
+    def __init__(
+        self,
+        weights: str | None = None,
+        *,
+        modalities: Iterable[Modality] | None = None,
+        device: str = "auto",
+        dtype: str = "auto",
+        front_ends: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        card = read_card(weights)
+        self.card = card
+        self.modalities = _chosen(card, modalities)
+        self.dim = card.dim
+        self._tokenize = (
+            tokenizer_for(card.vocabulary, card.config.context_length)
+            if Modality.TEXT in self.modalities
+            else None
+        )
+        self._runtime, self.space_id, sha256 = _started(card, self.modalities, device, dtype)
+        choice = self._runtime.choice
+        self.encoder_id = f"{sha256[:12]}/{frontends.VERSION}/{choice.dtype_name}"
+        self._inputs = Inputs(card, _merged(card, front_ends or {}), choice.device)
+
+    def encode(self, windows: list[Window]) -> Vector:
+        """Windows, all of one modality -> (B, dim) float32, unit norm each.
+
+        A window that cannot be encoded (not finite, another shape) gets a row of NaN and one
+        line in the log; its neighbours get their right vectors. Raises InvalidInput for a
+        modality that was not loaded, and for a batch of several.
+        """
+        out = np.full((len(windows), self.dim), np.nan, dtype=np.float32)
+        if not windows:
+            return out
+        modality = self._one_modality(windows)
+        good = [n for n, window in enumerate(windows) if self._usable(window)]
+        if good:
+            x = self._inputs.tensor(modality, [windows[n] for n in good])
+            out[good] = self._runtime(modality, x).numpy()
+        return out
+
+    def encode_text(self, texts: list[str]) -> Vector:
+        """Words -> (B, dim) float32, unit norm each. Raises InvalidInput without a text tower."""
+        if self._tokenize is None:
+            raise InvalidInput(f"text: this encoder has only {', '.join(sorted(self.modalities))}")
+        if not texts:
+            return np.empty((0, self.dim), dtype=np.float32)
+        vectors: Vector = self._runtime(Modality.TEXT, self._tokenize(texts)).numpy()
+        return vectors
+
+    def _one_modality(self, windows: list[Window]) -> Modality:
+        kinds = {window.modality for window in windows}
+        if len(kinds) > 1:
+            raise InvalidInput(f"a batch is of one modality, got {', '.join(sorted(kinds))}")
+        (modality,) = kinds
+        if modality not in self.modalities or modality is Modality.TEXT:
+            held = ", ".join(sorted(self.modalities - {Modality.TEXT}))
+            raise InvalidInput(
+                f"stream '{windows[0].stream}': this encoder has {held}, got {modality}"
+            )
+        return modality
+
+    def _usable(self, window: Window) -> bool:
+        fault = self._inputs.fault(window)
+        if fault:
+            _log.warning("stream '%s' seq %d: not encoded: %s", window.stream, window.seq, fault)
+        return fault is None
+
+
+def _chosen(card: Card, modalities: Iterable[Modality] | None) -> frozenset[Modality]:
+    if modalities is None:
+        return card.modalities
+    chosen = frozenset(Modality(m) for m in modalities)
+    if not chosen <= card.modalities:
+        absent = ", ".join(sorted(chosen - card.modalities))
+        raise WeightsError(
+            f"{card.path}: holds no {absent}; it has {', '.join(sorted(card.modalities))}"
+        )
+    return chosen
+
+
+def _started(
+    card: Card, modalities: frozenset[Modality], device: str, dtype: str
+) -> tuple[Runtime, str, str]:
+    """The fast path, the space_id and the file's SHA-256. The plain model is dropped here."""
+    model = load_model(card.path, card.config, modalities)
+    runtime = Runtime(model, device, dtype)
+    return runtime, space_id(card), file_sha256(card.path)
+
+
+def _merged(card: Card, overrides: Mapping[str, Mapping[str, Any]]) -> FrontEnds:
+    names = {*card.front_ends, *overrides}
+    said = {n: {**card.front_ends.get(n, {}), **overrides.get(n, {})} for n in names}
+    return FrontEnds.of(said)

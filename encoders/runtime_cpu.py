@@ -1,0 +1,171 @@
+"""A tower on a CPU, several times faster than plain PyTorch, with the same numbers.
+
+Where the time goes, and what is done about it (docs/benchmarks.md has the figures):
+
+- linear layers: weights reordered once for oneDNN, GELU and the residual sum inside the product;
+- attention in bfloat16: two batched products, which beat torch's flash kernel two to one here;
+- the last block: only the token that the head reads gets a query, an output and an MLP;
+- text: only as far as its end token, since attention is causal.
+
+The last two change nothing in the result. Shapes: N inputs, L tokens, K keys, D width, H heads.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bindstream.types import Modality
+from encoders.imagebind import Block, ImageBind, Trunk
+
+
+def available() -> bool:
+    """Whether this build of torch has oneDNN's prepacked linear layers."""
+    return torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
+        torch.ops.mkldnn, "_reorder_linear_weight"
+    )
+
+
+def has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 itself; elsewhere it is emulated, and slow."""
+    if hasattr(torch.cpu, "get_capabilities"):
+        features = torch.cpu.get_capabilities()
+        return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+class Linear:
+    """x W^T + b with W in oneDNN's own layout."""
+
+    def __init__(self, weight: Tensor, bias: Tensor | None, dtype: torch.dtype) -> None:
+        plain = weight.detach().to(dtype).contiguous()
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(plain)
+        self.bias = None if bias is None else bias.detach().to(dtype)
+
+    def __call__(self, x: Tensor, *, activation: str = "none") -> Tensor:
+        """``activation``: none or gelu (exact)."""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(
+            x, self.weight, self.bias, activation, [], "none"
+        )
+        return out
+
+    def plus(self, x: Tensor, residual: Tensor) -> Tensor:
+        """residual + x W^T + b."""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise.binary(
+            x, residual, self.weight, self.bias, "add"
+        )
+        return out
+
+
+class Norm:
+    """Layer norm over the last axis."""
+
+    def __init__(self, norm: nn.LayerNorm, dtype: torch.dtype) -> None:
+        self.weight = norm.weight.detach().to(dtype)
+        self.bias = norm.bias.detach().to(dtype)
+        self.shape = list(norm.normalized_shape)
+        self.eps = norm.eps
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return F.layer_norm(x, self.shape, self.weight, self.bias, self.eps)
+
+
+def attention(q: Tensor, kv: Tensor, heads: int, mask: Tensor | None) -> Tensor:
+    """Scaled q [N, L, D], keys and values kv [N, K, 2D], additive mask [..., L, K] -> [N, L, D]."""
+    n, length, dim = q.shape
+    size = dim // heads
+    qh = q.reshape(n, length, heads, size).transpose(1, 2)  # [N, H, L, D/H]
+    kh, vh = kv.reshape(n, -1, 2, heads, size).permute(2, 0, 3, 1, 4)  # each [N, H, K, D/H]
+    if q.dtype == torch.float32:
+        mixed = F.scaled_dot_product_attention(qh, kh, vh, attn_mask=mask, scale=1.0)
+    else:
+        mixed = _by_products(qh, kh, vh, mask)
+    return mixed.transpose(1, 2).reshape(n, length, dim)
+
+
+def _by_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    n, heads = q.shape[:2]
+    q, k, v = q.flatten(0, 1), k.flatten(0, 1), v.flatten(0, 1)  # [N*H, L or K, D/H]
+    scores = torch.bmm(q, k.transpose(1, 2))  # [N*H, L, K]
+    if mask is not None:
+        scores = (scores.unflatten(0, (n, heads)) + mask).flatten(0, 1)  # type: ignore[no-untyped-call]
+    mixed = torch.bmm(scores.softmax(-1), v)
+    return mixed.reshape(n, heads, *mixed.shape[1:])
+
+
+class PackedBlock:
+    """One transformer block, its weights packed."""
+
+    def __init__(self, block: Block, dtype: torch.dtype) -> None:
+        attn, dim = block.attn, block.attn.out_proj.in_features
+        self.heads = attn.heads
+        scale = (dim // attn.heads) ** -0.5
+        weight, bias = attn.in_proj_weight.float(), attn.in_proj_bias.float()
+        self.norm_1, self.norm_2 = Norm(block.norm_1, dtype), Norm(block.norm_2, dtype)
+        self.q = Linear(weight[:dim] * scale, bias[:dim] * scale, dtype)
+        self.kv = Linear(weight[dim:], bias[dim:], dtype)
+        self.out = Linear(attn.out_proj.weight, attn.out_proj.bias, dtype)
+        self.fc1 = Linear(block.mlp.fc1.weight, block.mlp.fc1.bias, dtype)
+        self.fc2 = Linear(block.mlp.fc2.weight, block.mlp.fc2.bias, dtype)
+        self.extra = None
+        if attn.bias_k is not None and attn.bias_v is not None:
+            self.extra = torch.cat([attn.bias_k, attn.bias_v], dim=-1).to(dtype)  # [1, 1, 2D]
+
+    def __call__(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """[N, L, D] -> [N, L, D]."""
+        y = self.norm_1(x)
+        return self._rest(x, self.q(y), self._keys(y), mask)
+
+    def one(self, x: Tensor, at: Tensor, mask: Tensor | None) -> Tensor:
+        """[N, L, D], the place [N] of the token that counts -> that token [N, 1, D]."""
+        y = self.norm_1(x)
+        rows = torch.arange(len(x))
+        chosen = y[rows, at].unsqueeze(1)  # [N, 1, D]
+        return self._rest(x[rows, at].unsqueeze(1), self.q(chosen), self._keys(y), mask)
+
+    def _keys(self, y: Tensor) -> Tensor:
+        kv = self.kv(y)  # [N, L, 2D]
+        return kv if self.extra is None else torch.cat([kv, self.extra.expand(len(y), -1, -1)], 1)
+
+    def _rest(self, x: Tensor, q: Tensor, kv: Tensor, mask: Tensor | None) -> Tensor:
+        x = self.out.plus(attention(q, kv, self.heads, mask), x)
+        return self.fc2.plus(self.fc1(self.norm_2(x), activation="gelu"), x)
+
+
+class PackedTower:
+    """One modality of a model, packed. Keeps none of the model's own trunk weights."""
+
+    def __init__(self, model: ImageBind, modality: Modality, dtype: torch.dtype) -> None:
+        trunk, head = cast(Trunk, model.modality_trunks[modality]), model.modality_heads[modality]
+        self.text = modality is Modality.TEXT
+        self.dtype = dtype
+        self.stem = copy.deepcopy(model.modality_preprocessors[modality]).to(dtype)
+        self.pre = [Norm(cast(nn.LayerNorm, n), dtype) for n in trunk.pre_transformer_layer]
+        self.blocks = [PackedBlock(cast(Block, block), dtype) for block in trunk.blocks]
+        layers = list(cast(nn.Sequential, head.proj if self.text else head))
+        self.norm = Norm(cast(nn.LayerNorm, layers[0]), dtype)
+        self.head = Linear(cast(nn.Linear, layers[-1]).weight, None, dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Model input without a clip axis -> unit vectors float32 [N, E]."""
+        at = x.argmax(dim=-1) if self.text else torch.zeros(len(x), dtype=torch.long)
+        x = x[:, : int(at.max()) + 1] if self.text else x.to(self.dtype)
+        hidden = self.stem(x)  # [N, L, D]
+        for norm in self.pre:
+            hidden = norm(hidden)
+        every, last = self._masks(hidden.shape[1], at)
+        for block in self.blocks[:-1]:
+            hidden = block(hidden, every)
+        token = self.blocks[-1].one(hidden, at, last)  # [N, 1, D]
+        return F.normalize(self.head(self.norm(token[:, 0])).float(), dim=-1)
+
+    def _masks(self, length: int, at: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Causal for all tokens [L, L]; for the one that counts [N, 1, 1, L]."""
+        if not self.text:
+            return None, None
+        hidden = torch.full((length, length), float("-inf"), dtype=self.dtype).triu(1)
+        return hidden, hidden[at][:, None, None, :]
