@@ -49,7 +49,8 @@ def save(
     except OSError as error:
         raise WeightsError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part.is_file():
+            part.unlink()
 
 
 def _write(
