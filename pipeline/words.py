@@ -1,0 +1,82 @@
+"""Which word is nearest: questions asked of vectors. Pure.
+
+A question holds one unit vector per word, in the same space as the sensors' vectors. Its answer
+is the word of the highest cosine, where that leads the second by ``margin``; otherwise nothing
+is said. The gap between modalities (Liang et al., 2022) adds about the same to all cosines of one
+sensor, so it cancels in the lead, and in the weighted mean over sensors alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from bindstream.errors import ConfigError
+from bindstream.types import Modality, Vector
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """One question and its possible answers.
+
+    ``vectors`` (n, D) float32, unit norm, one per word; ``modalities`` are the sensors that can
+    tell; ``margin`` is the least lead, in cosine, of the best word over the second.
+    Raises ConfigError where these do not fit together.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    vectors: Vector
+    modalities: frozenset[Modality]
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        if len(self.words) < 2 or len(set(self.words)) != len(self.words):
+            raise ConfigError(
+                f"question '{self.name}' needs two or more different words; got {self.words}"
+            )
+        if self.vectors.ndim != 2 or len(self.vectors) != len(self.words):
+            raise ConfigError(
+                f"question '{self.name}': {len(self.words)} words need as many vectors (n, D); "
+                f"got {self.vectors.shape}"
+            )
+        lengths = np.linalg.norm(self.vectors, axis=1)
+        if not np.allclose(lengths, 1.0, atol=1e-3):
+            raise ConfigError(
+                f"question '{self.name}': its vectors must have norm 1; "
+                f"got {lengths.min():.4f} to {lengths.max():.4f}"
+            )
+        if not self.modalities:
+            raise ConfigError(f"question '{self.name}' names no modality that can answer")
+
+
+def answer(question: Question, vector: Vector) -> str | None:
+    """The word nearest to one unit vector (D,), or None where no word leads by the margin.
+
+    The caller asks only vectors of the question's modalities.
+    """
+    return _best(question, question.vectors @ vector)
+
+
+def answer_scene(
+    question: Question, members: Iterable[tuple[Modality, float, Vector]]
+) -> str | None:
+    """The word that those members that can tell agree on: modality, weight and vector each.
+
+    Their cosines are averaged by weight. None where nobody can tell or no word leads.
+    """
+    able = [(w, v) for modality, w, v in members if modality in question.modalities and w > 0]
+    if not able:
+        return None
+    total = sum(weight for weight, _ in able)
+    mean = np.sum([weight / total * (question.vectors @ vector) for weight, vector in able], axis=0)
+    return _best(question, mean)
+
+
+def _best(question: Question, scores: Vector) -> str | None:
+    """A word whose score is finite and leads; a NaN (a broken vector) says nothing."""
+    second, best = np.argsort(scores)[-2:]
+    lead = scores[best] - scores[second]
+    return question.words[best] if lead >= question.margin else None
