@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.errors import ConfigError
@@ -59,6 +59,7 @@ def test_the_heavier_member_prevails_and_ties_say_nothing() -> None:
     assert answer_scene(question(), even) is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(-1, 1, width=32), min_size=4, max_size=4),
     st.floats(0.125, 8, width=32),
