@@ -60,7 +60,7 @@ def test_python_runs_against_a_live_robot(
     """Breaks if code that a reader pastes raises, or waits for what never comes."""
     program = tmp_path / "block.py"
     program.write_text(at(robot, block.text))
-    assert output_of([sys.executable, str(program)], shell_env)
+    output_of([sys.executable, str(program)], shell_env)
 
 
 @pytest.mark.ray
