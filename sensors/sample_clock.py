@@ -83,10 +83,11 @@ class SampleClock:
 
     def _note(self, arrival_ns: int) -> None:
         late = arrival_ns - self._origin_ns - self._time_of(self._count)
-        if self._best is None or late < self._best[0]:
-            self._best = (late, self._count, arrival_ns - self._origin_ns)
         if not self._blocks and late < 0:  # the first arrivals were later than usual
             self._at_ns += late
+            self._best, late = None, 0.0
+        if self._best is None or late < self._best[0]:
+            self._best = (late, self._count, arrival_ns - self._origin_ns)
 
     def _jump(self, late_ns: int) -> None:
         """Samples were lost: the earlier arrivals say nothing about the count any more."""
