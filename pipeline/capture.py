@@ -15,24 +15,33 @@ BACKOFF_S = (0.2, 5.0)
 BUSY_GRACE_S = 15.0
 READ_TIMEOUT_S = 0.2
 HUNG_S = 60.0
+PROVEN_S = 10.0
+"""A device that worked for so long is tried again at once when it is lost."""
+PAUSE_ACK_S = 2.0
 
 
 class Handover:
     """Samples on their way from the capture thread to the window thread.
 
-    Bounded: the oldest are dropped, and counted in ``overrun``, when nobody takes them.
+    Bounded in number and bytes (a second of raw 720p is 80 MB): the oldest are dropped, and counted
+    in ``overrun``, when nobody takes them. The newest always stays.
     """
 
-    def __init__(self, most: int = 4096) -> None:
-        self._samples: deque[Sample] = deque(maxlen=most)
+    def __init__(self, most: int = 4096, most_bytes: int = 64 << 20) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self._samples: deque[Sample] = deque()
+        self._bytes = 0
         self._ready = threading.Condition()
         self.overrun = 0
 
     def put(self, samples: list[Sample]) -> None:
         """Append, oldest first."""
         with self._ready:
-            self.overrun += max(0, len(self._samples) + len(samples) - (self._samples.maxlen or 0))
             self._samples.extend(samples)
+            self._bytes += sum(sample.data.nbytes for sample in samples)
+            while len(self._samples) > 1 and self._too_much():
+                self._bytes -= self._samples.popleft().data.nbytes
+                self.overrun += 1
             self._ready.notify()
 
     def take(self, timeout_s: float) -> list[Sample]:
@@ -42,7 +51,11 @@ class Handover:
                 self._ready.wait(timeout_s)
             taken = list(self._samples)
             self._samples.clear()
+            self._bytes = 0
             return taken
+
+    def _too_much(self) -> bool:
+        return len(self._samples) > self._most or self._bytes > self._most_bytes
 
 
 class RateMeter:
@@ -51,7 +64,7 @@ class RateMeter:
     def __init__(self, modality: Modality, span_s: float = 3.0) -> None:
         self._audio = modality is Modality.AUDIO
         self._span_ns = int(span_s * 1e9)
-        self._seen: deque[tuple[int, int]] = deque()
+        self._seen: deque[tuple[int, int]] = deque(maxlen=16_384)
 
     def add(self, sample: Sample) -> None:
         """Count one sample at its arrival."""
@@ -71,8 +84,8 @@ class Capture:
     """Owns the driver and its thread. ``state`` and ``why`` say how it stands.
 
     States: opening (``why`` says what is in the way), running, paused, stopped. A device that is
-    absent, busy or lost is tried again for ever, 0.2 to 5 s apart; nothing that a driver raises
-    ends the thread.
+    absent, busy or lost is tried again for ever, 0.2 to 5 s apart; no exception of a driver ends
+    the thread.
     """
 
     def __init__(self, driver: Driver, stream: str, now_ns: Clock, handover: Handover) -> None:
@@ -94,6 +107,7 @@ class Capture:
 
     def start(self) -> None:
         """Start the thread; it opens the device."""
+        self._beat_s = self._opening_since_s = time.monotonic()
         self._thread.start()
 
     def stop(self, timeout_s: float = 2.0) -> None:
@@ -103,20 +117,24 @@ class Capture:
         if self._thread.is_alive():
             self._thread.join(timeout_s)
 
-    def pause(self) -> None:
-        """Close the device until ``resume``: nothing is captured meanwhile."""
+    def pause(self) -> str:
+        """Close the device until ``resume``: nothing is captured meanwhile.
+
+        ``paused`` once the device is closed; ``pausing`` if the driver does not let go in 2 s.
+        """
         self._paused.set()
         self._woken.set()
+        until_s = time.monotonic() + PAUSE_ACK_S
+        while self.state != "paused" and self._thread.is_alive() and time.monotonic() < until_s:
+            time.sleep(0.01)
+        closed = self.state == "paused" or not self._thread.is_alive()
+        return "paused" if closed else "pausing"
 
-    def resume(self) -> None:
-        """Open the device again."""
+    def resume(self) -> str:
+        """Open the device again. Returns the state that follows."""
         self._paused.clear()
         self._woken.set()
-
-    @property
-    def paused(self) -> bool:
-        """Whether a pause was asked for."""
-        return self._paused.is_set()
+        return "opening" if self.state == "paused" else self.state
 
     def check(self) -> None:
         """Raise RuntimeError when the thread is dead or hung; for the replica's health check."""
@@ -136,13 +154,16 @@ class Capture:
             if self._paused.is_set():
                 self._become("paused", "")
                 self._woken.wait(1.0)
-                continue
-            if self._open():
                 wait_s = BACKOFF_S[0]
-                self._read_on()
-                self._driver.close()
                 continue
-            self._woken.wait(wait_s)
+            began_s = self._beat_s
+            if self._open():
+                self._read_on()
+            self._close()
+            if self._beat_s - began_s > PROVEN_S:
+                wait_s = BACKOFF_S[0]
+            if not self._paused.is_set():
+                self._woken.wait(wait_s)
             wait_s = min(wait_s * 2, BACKOFF_S[1])
         self._become("stopped", "")
 
@@ -155,21 +176,30 @@ class Capture:
         self._become("running", "")
         return True
 
+    def _close(self) -> None:
+        try:
+            self._driver.close()
+        except Exception as error:  # it promised not to; the stream goes on
+            self.on_event("driver_error", f"close: {_reason(error)}")
+
     def _read_on(self) -> None:
+        try:
+            self._read_until_told()
+        except Exception as error:  # reported, reopened; the other streams go on
+            self._lose(error)
+
+    def _read_until_told(self) -> None:
         last_s = time.monotonic()
-        silence_s = max(2.0, 10.0 / max(self._driver.rate_hz, 0.1))
+        rate_hz = self._driver.rate_hz
+        silence_s = max(2.0, 10.0 / rate_hz) if rate_hz > 0 else float("inf")
         while not (self._stop.is_set() or self._paused.is_set()):
             self._beat_s = time.monotonic()
-            try:
-                samples = self._driver.read(READ_TIMEOUT_S)
-                if not samples and self._beat_s - last_s > silence_s:
-                    raise DeviceLost(self._stream, f"no data for {silence_s:.1f} s")
-            except Exception as error:  # reported, reopened; the other streams go on
-                self._lose(error)
-                return
+            samples = self._driver.read(READ_TIMEOUT_S)
             if samples:
                 last_s = time.monotonic()
                 self._hand_over(samples)
+            elif self._beat_s - last_s > silence_s:
+                raise DeviceLost(self._stream, f"no data for {silence_s:.1f} s")
 
     def _hand_over(self, samples: list[Sample]) -> None:
         for sample in samples:
@@ -196,7 +226,7 @@ class Capture:
         self._become("opening", _reason(error))
 
 
-def _nobody(name: str, why: str) -> None:  # noqa: ARG001
+def _nobody(name: str, why: str) -> None:
     """Until somebody wants to hear of events."""
 
 
