@@ -1,0 +1,125 @@
+"""The latest-wins slot, alone and between threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from pipeline.latest import LatestSlot
+
+
+def test_the_newer_supersedes_the_older() -> None:
+    """Breaks if a stale window is encoded while a newer one waits, or vanishes uncounted."""
+    slot: LatestSlot[int] = LatestSlot()
+    assert slot.put(1) is None
+    assert slot.put(2) == 1
+    assert slot.take() == 2
+    assert slot.take() is None
+    assert slot.stats() == {"put": 2, "taken": 1, "superseded": 1, "waiting": 0, "in_flight": 1}
+
+
+def test_no_more_than_the_limit_are_out() -> None:
+    """Breaks if a slow encoder gets an unbounded queue."""
+    slot: LatestSlot[int] = LatestSlot(in_flight=2)
+    for n in range(2):
+        slot.put(n)
+        assert slot.take() == n
+    slot.put(2)
+    assert slot.take() is None
+    slot.done()
+    assert slot.take() == 2
+
+
+def test_falsy_items_are_items() -> None:
+    """Breaks if an item is mistaken for an empty slot."""
+    slot: LatestSlot[int] = LatestSlot()
+    slot.put(0)
+    assert slot.put(1) == 0
+
+
+def test_take_waits_for_an_item_and_for_room() -> None:
+    """Breaks if a waiting thread is not woken, or spins."""
+    slot: LatestSlot[int] = LatestSlot()
+    got: list[int | None] = []
+    thread = threading.Thread(target=lambda: got.extend([slot.take(10.0), slot.take(10.0)]))
+    thread.start()
+    slot.put(1)
+    while not got and slot.stats()["taken"] == 0:
+        time.sleep(0.001)
+    slot.put(2)
+    slot.done()
+    thread.join(10.0)
+    assert got == [1, 2]
+
+
+def test_close_wakes_who_waits_and_hands_back_what_was_left() -> None:
+    """Breaks if a drain hangs, or the last window gets no outcome."""
+    slot: LatestSlot[int] = LatestSlot()
+    got: list[int | None] = []
+    thread = threading.Thread(target=lambda: got.append(slot.take(None)))
+    thread.start()
+    assert slot.close() is None
+    thread.join(10.0)
+    assert got == [None]
+    assert slot.put(5) == 5
+
+    full: LatestSlot[int] = LatestSlot()
+    full.put(9)
+    assert full.close() == 9
+
+
+def test_idle_waits_for_what_is_out() -> None:
+    """Breaks if a drain ends before the encoder has answered."""
+    slot: LatestSlot[int] = LatestSlot()
+    slot.put(1)
+    slot.take()
+    assert not slot.idle(0.01)
+    threading.Timer(0.02, slot.done).start()
+    assert slot.idle(10.0)
+
+
+def test_done_without_take_is_an_error() -> None:
+    """Breaks if a bookkeeping mistake lifts the limit unseen."""
+    with pytest.raises(RuntimeError, match="without a take"):
+        LatestSlot().done()
+
+
+def test_a_limit_below_one_is_refused() -> None:
+    """Breaks if a stream is configured that can never send."""
+    with pytest.raises(ValueError, match="at least 1"):
+        LatestSlot(in_flight=0)
+
+
+def test_every_item_has_one_fate_under_many_threads() -> None:
+    """Breaks if an item is lost, taken twice, or the limit exceeded in a race."""
+    slot: LatestSlot[int] = LatestSlot(in_flight=2)
+    taken: list[int] = []
+    superseded: list[int] = []
+    most_out = []
+
+    def consume() -> None:
+        while True:
+            item = slot.take(None)
+            if item is None:
+                return
+            most_out.append(slot.stats()["in_flight"])
+            taken.append(item)
+            slot.done()
+
+    threads = [threading.Thread(target=consume) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for n in range(5000):
+        if n % 50 == 0:
+            time.sleep(0.0002)  # let the others have some
+        old = slot.put(n)
+        if old is not None:
+            superseded.append(old)
+    left = slot.close()
+    for thread in threads:
+        thread.join(10.0)
+    fates = taken + superseded + ([] if left is None else [left])
+    assert sorted(fates) == list(range(5000))
+    assert max(most_out) <= 2
