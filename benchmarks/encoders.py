@@ -1,0 +1,264 @@
+"""How much faster the encoder's paths are than ImageBind as it was published.
+
+One run, side by side, imagebind_huge's sizes with random weights, one window at a time:
+
+- baseline: the same model built on nn.MultiheadAttention, sequence first, float32, as the
+  reference is;
+- plain: ``encoders/imagebind.py`` as it stands;
+- packed float32 and packed bfloat16: ``encoders/runtime_cpu.py``.
+
+CPU figures are core-seconds: this process's CPU time with one thread, the least of the
+repeats, so that a busy machine disturbs them little. GFLOP counts the whole model, also where a
+path leaves out what nobody reads. On a CUDA machine a second table follows.
+
+    python benchmarks/encoders.py [--modality vision]... [--repeats 3] [--tiny]
+"""
+
+# ruff: noqa: E402 - the imports must follow the change of sys.path
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+# Run as a script, this file's folder comes first and would hide the package of its own name.
+sys.path[:] = [entry for entry in sys.path if Path(entry) != Path(__file__).parent]
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bindstream.types import Modality
+from encoders import runtime_cpu
+from encoders.card import SHIPPED, read_card
+from encoders.imagebind import Block, ImageBind
+from encoders.imagebind_config import ImageBindConfig
+from encoders.runtime import Runtime, example
+from encoders.runtime_cpu import Linear, PackedTower
+from encoders.weights import load_model
+
+ORDER = ("vision", "audio", "thermal", "depth", "imu", "text")
+BATCHES = (1, 4, 8, 32)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One path of one modality. ``gflop`` of the whole model for one window."""
+
+    modality: str
+    path: str
+    core_s: float
+    cosine: float
+    gflop: float
+    peak: float  # GFLOP/s of one core in this path's number format
+
+
+class ReferenceBlock(nn.Module):
+    """A block as the reference builds it: sequence first, on nn.MultiheadAttention."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__()
+        dim, ours = block.attn.out_proj.in_features, block.attn
+        self.norm_1, self.norm_2, self.mlp = block.norm_1, block.norm_2, block.mlp
+        bias_kv = ours.bias_k is not None
+        self.attn = nn.MultiheadAttention(dim, ours.heads, add_bias_kv=bias_kv)
+        self.attn.load_state_dict(ours.state_dict(), assign=True)
+
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
+        """[L, N, D] -> [L, N, D]."""
+        y = self.norm_1(x)
+        x = x + self.attn(y, y, y, need_weights=False, attn_mask=mask)[0]
+        return x + self.mlp(self.norm_2(x))
+
+
+class Baseline:
+    """One modality, as the reference runs it."""
+
+    def __init__(self, model: ImageBind, modality: Modality) -> None:
+        self.model, self.modality = model, modality
+        trunk = model.modality_trunks[modality]
+        self.pre = trunk.pre_transformer_layer
+        self.blocks = [ReferenceBlock(block).eval() for block in trunk.blocks]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        stem = self.model.modality_preprocessors[self.modality]
+        head = self.model.modality_heads[self.modality]
+        text = self.modality is Modality.TEXT
+        hidden = self.pre(stem(x)).transpose(0, 1).contiguous()
+        for block in self.blocks:
+            hidden = block(hidden, stem.mask if text else None)
+        tokens = hidden.transpose(0, 1)
+        return F.normalize(head(tokens, x) if text else head(tokens), dim=-1)
+
+
+def random_model(modality: Modality) -> ImageBind:
+    """One modality at imagebind_huge's size, weights of the usual spread."""
+    with torch.device("meta"):
+        model = ImageBind(ImageBindConfig(), [modality])
+    model.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(0)
+    for name, value in model.state_dict().items():
+        if name.endswith("log_logit_scale"):
+            value.fill_(math.log(10.0))
+        elif name.endswith("mask"):
+            value.fill_(-math.inf).triu_(1)
+        elif value.ndim == 1:
+            value.uniform_(-0.17, 0.17, generator=generator)
+            value += 1.0 if name.endswith("weight") else 0.0
+        else:
+            spread = math.sqrt(3.0 / (math.prod(value.shape[1:]) if value.ndim > 1 else 1))
+            value.uniform_(-spread, spread, generator=generator)
+    return model.eval().requires_grad_(False)
+
+
+def flop(config: ImageBindConfig, modality: Modality, length: int) -> float:
+    """Of the transformer, the last block whole; multiply and add are two."""
+    dim, blocks, _ = config.trunk(modality)
+    keys = length + (modality not in (Modality.VISION, Modality.TEXT))
+    return blocks * (24.0 * length * dim * dim + 4.0 * length * keys * dim)
+
+
+def core_seconds(call: Callable[[], object], repeats: int) -> float:
+    """Least CPU time of this process over the repeats, after one run to warm up."""
+    call()
+    best = math.inf
+    for _ in range(repeats):
+        start, runs = time.process_time(), 0
+        while time.process_time() - start < 0.2:
+            call()
+            runs += 1
+        best = min(best, (time.process_time() - start) / runs)
+    return best
+
+
+def gemm_peak(dtype: torch.dtype, repeats: int, *, packed: bool) -> float:
+    """GFLOP/s of one core in the vision tower's widest product."""
+    rows, wide, narrow = 257, 5120, 1280
+    x, weight = torch.randn(rows, narrow).to(dtype), torch.randn(wide, narrow).to(dtype)
+    linear = Linear(weight, None, dtype) if packed else nn.Linear(narrow, wide, bias=False)
+    return 2e-9 * rows * wide * narrow / core_seconds(lambda: linear(x), repeats)
+
+
+def cpu_rows(modality: Modality, repeats: int) -> Iterator[Row]:
+    """All paths of one modality."""
+    model = random_model(modality)
+    x = example(model, modality)
+    x = x[:, :, 0] if modality is Modality.VISION else x  # a still picture, as in the README
+    length = model.config.tokens(modality)
+    gflop = 1e-9 * flop(model.config, modality, length)
+    peaks = {
+        "baseline float32": gemm_peak(torch.float32, repeats, packed=False),
+        "plain float32": gemm_peak(torch.float32, repeats, packed=False),
+        "packed float32": gemm_peak(torch.float32, repeats, packed=True),
+        "packed bfloat16": gemm_peak(torch.bfloat16, repeats, packed=True),
+    }
+    wanted = Baseline(model, modality)(x)
+    for path, peak in peaks.items():
+        tower = _tower(model, modality, path)
+        cosine = float(F.cosine_similarity(tower(x), wanted).min())
+        yield Row(modality, path, core_seconds(partial(tower, x), repeats), cosine, gflop, peak)
+
+
+def _tower(model: ImageBind, modality: Modality, path: str) -> Callable[[Tensor], Tensor]:
+    if path.startswith("baseline"):
+        return Baseline(model, modality)
+    if path.startswith("plain"):
+        return lambda x: F.normalize(model.features(modality, x), dim=-1)
+    return PackedTower(model, modality, getattr(torch, path.split()[1]))
+
+
+def print_cpu(modalities: list[Modality], repeats: int) -> None:
+    """The CPU table, as markdown, a row as soon as it is known."""
+    print("| modality | path | core-s per window | ratio | cosine | GFLOP/s | share of peak |")
+    print("|---|---|---|---|---|---|---|")
+    for modality in modalities:
+        base = 0.0
+        for row in cpu_rows(modality, repeats):
+            base = base or row.core_s
+            speed = row.gflop / row.core_s
+            print(
+                f"| {row.modality} | {row.path} | {row.core_s:.4f} | {base / row.core_s:.2f} |"
+                f" {row.cosine:.5f} | {speed:.0f} | {speed / row.peak:.0%} |",
+                flush=True,
+            )
+
+
+def print_tiny(repeats: int) -> None:
+    """The shipped weights: milliseconds of one core per window, front end left out."""
+    card = read_card(None)
+    print(f"\n{SHIPPED}, on the path that auto chooses:\n\n| modality | core-ms per window |")
+    print("|---|---|")
+    model = load_model(card.path, card.config)
+    runtime = Runtime(model, "cpu", "auto")
+    for modality in model.modalities:
+        x = example(model, modality)
+        core_ms = 1e3 * core_seconds(partial(runtime, modality, x), repeats)
+        print(f"| {modality} | {core_ms:.2f} |", flush=True)
+
+
+def print_cuda(modalities: list[Modality]) -> None:
+    """Latency and rate per batch size in bfloat16, and the share of the measured peak."""
+    peak = cuda_peak()
+    print(f"\n{torch.cuda.get_device_name()}, bfloat16 peak measured {peak:.0f} TFLOP/s\n")
+    print("| modality | batch | ms per batch | windows/s | share of peak |")
+    print("|---|---|---|---|---|")
+    for modality in modalities:
+        model = random_model(modality)
+        tower = Runtime(model, "cuda", "bfloat16")
+        tera = 1e-12 * flop(model.config, modality, model.config.tokens(modality))
+        x = example(model, modality)
+        for batch in BATCHES:
+            many = x.expand(batch, *x.shape[1:]).contiguous().cuda()
+            seconds = wall_seconds(partial(tower, modality, many))
+            rate = batch / seconds
+            share = rate * tera / peak
+            row = (modality, batch, f"{1e3 * seconds:.2f}", f"{rate:.0f}", f"{share:.0%}")
+            print("| " + " | ".join(map(str, row)) + " |", flush=True)
+
+
+def cuda_peak() -> float:
+    """TFLOP/s of one large square product."""
+    side = 8192
+    a = torch.randn(side, side, device="cuda", dtype=torch.bfloat16)
+    return 2e-12 * side**3 / wall_seconds(lambda: a @ a)
+
+
+def wall_seconds(call: Callable[[], object], runs: int = 20) -> float:
+    """Mean time of a call that ends on the host or the device."""
+    for _ in range(3):
+        call()
+    torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(runs):
+        call()
+    torch.cuda.synchronize()
+    return (time.perf_counter() - start) / runs
+
+
+def main() -> None:
+    """Print the tables that this machine can give."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--modality", action="append", choices=ORDER)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--tiny", action="store_true", help="only the shipped small weights")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    modalities = [Modality(m) for m in args.modality or ORDER]
+    with torch.inference_mode():
+        if not args.tiny:
+            bf16 = "itself" if runtime_cpu.has_bfloat16() else "by emulation"
+            print(f"torch {torch.__version__}, one thread; multiplies bfloat16 {bf16}\n")
+            print_cpu(modalities, args.repeats)
+            if torch.cuda.is_available():
+                print_cuda(modalities)
+        if args.tiny or not args.modality:
+            print_tiny(args.repeats)
+
+
+if __name__ == "__main__":
+    main()
