@@ -112,6 +112,7 @@ def publish_plan(args: AppArgs, plans: list[StreamPlan]) -> PublishPlan:
         dtype=args.publish.dtype,
         streams={p.stream: p.modality for p in plans},
         hops_s={p.stream: p.hop_s for p in plans},
+        deadlines_s={p.stream: p.deadline_s for p in plans},
         max_ages_s=ages,
         weights=dict(args.scene.weights),
         scene_hop_s=args.scene.hop_s,

@@ -47,14 +47,15 @@ class QuestionPlan:
 
 @dataclass(frozen=True, slots=True)
 class PublishPlan:
-    """The publisher of one robot. ``hops_s``, ``max_ages_s`` and ``weights`` are by stream;
-    a stream without a weight shares its modality's."""
+    """The publisher of one robot. ``hops_s``, ``deadlines_s``, ``max_ages_s`` and ``weights`` are
+    by stream; a stream without a weight shares its modality's."""
 
     robot: str
     endpoint: str
     dtype: str
     streams: dict[str, Modality]
     hops_s: dict[str, float]
+    deadlines_s: dict[str, float]
     max_ages_s: dict[str, float]
     weights: dict[str, float]
     scene_hop_s: float

@@ -1,6 +1,7 @@
 """What a robot's publisher knows and says: accounts, order, scenes, health. Pure.
 
-No socket, no clock: messages of the streams go in by ``hear``; the wire's messages come out, ready to be sent.
+No socket, no clock: messages of the streams go in by ``hear``; the wire's messages come out,
+ready to be sent.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from bindstream.types import (
     Reason,
     Scene,
     Tombstone,
+    Vector,
 )
 from bindstream.wire import Message
 from pipeline.ages import Ages
@@ -31,7 +33,9 @@ from pipeline.words import Question, answer, answer_scene
 
 STAGE_NAMES = ("capture", "window", "queue", "encode", "hop", "publish")
 LATE_FACTOR = 3.0
-"""A stream is stale when nothing was published for so many hops, and its newest age."""
+"""A stream is stale when nothing was published for so many hops."""
+PATIENCE_NS = 5_000_000_000
+"""How long after a window's deadline its outcome may still come: after that it got lost."""
 
 
 @dataclass(slots=True)
@@ -41,6 +45,7 @@ class _Stream:
     name: str
     modality: Modality
     hop_s: float
+    deadline_ns: int
     ledger: Ledger = field(default_factory=Ledger)
     order: InOrder[Embedding | Tombstone] = field(default_factory=InOrder)
     ages: Ages = field(default_factory=Ages)
@@ -61,8 +66,9 @@ class Publication:
         self._plan = plan
         self._next_epoch = next_epoch
         self._questions: list[Question] = []
+        self._space_id = ""
         self._streams = {
-            name: _Stream(name, modality, plan.hops_s[name])
+            name: _Stream(name, modality, plan.hops_s[name], round(plan.deadlines_s[name] * 1e9))
             for name, modality in plan.streams.items()
         }
         self._join = Join(
@@ -74,15 +80,20 @@ class Publication:
         )
         self.refused = 0
 
-    def ask(self, questions: list[Question]) -> None:
-        """From now on every vector and scene carries the answers."""
-        self._questions = questions
+    def ask(self, questions: list[Question], space_id: str) -> None:
+        """From now on every vector and scene of that space carries the answers."""
+        self._questions, self._space_id = questions, space_id
 
-    def greet(self, hello: Hello, now_ns: int, offset_ns: int) -> tuple[Grant, list[Message]]:
-        """A stream starts: a new epoch for it; what its last one left open is lost."""
+    def greet(
+        self, hello: Hello, now_ns: int, offset_ns: int
+    ) -> tuple[Grant | None, list[Message]]:
+        """A stream starts: a new epoch for it; what its last one left open is lost.
+
+        No grant for a stream that is not ours: it may be our successor's, and asks again.
+        """
         stream = self._stream(hello.stream)
         if stream is None:
-            return Grant(0, offset_ns), []
+            return None, []
         if hello.instance == stream.instance:
             return Grant(stream.epoch, offset_ns), []
         said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
@@ -94,11 +105,11 @@ class Publication:
     def hear(self, message: Upward, now_ns: int) -> list[Message]:
         """Take one message of a stream; return what readers are to be told."""
         stream = self._stream(message.stream)
-        if stream is None:
+        if stream is None or self._outdated(stream, message):
             return []
         match message:
             case Opened():
-                self._opened(stream, message)
+                return self._opened(stream, message, now_ns)
             case Encoded():
                 return self._encoded(stream, message, now_ns)
             case Dropped():
@@ -109,10 +120,19 @@ class Publication:
             case Happened():
                 return [Event(self._plan.robot, message.name, message.t_ns, message.detail)]
             case Bye():
-                stream.ended = True
+                stream.epoch, stream.ended = message.epoch, True
                 said = self._end(stream, message.epoch, Reason.SHUTDOWN, now_ns)
                 return [*said, self._health(stream, now_ns)]
         return []
+
+    def give_up(self, now_ns: int) -> list[Message]:
+        """Tombstones of windows whose outcome got lost on its way, and what waited for them."""
+        said: list[Message] = []
+        for stream in self._streams.values():
+            while (seq := stream.order.overdue(now_ns)) is not None:
+                lost = Dropped(stream.name, stream.epoch, seq, Reason.CRASH_LOST)
+                said += self._dropped(stream, lost, now_ns)
+        return said
 
     def scene(self, tick_ns: int, now_ns: int) -> Scene | None:
         """The scene at a tick of the Unix grid; None where no stream has anything new enough."""
@@ -124,7 +144,8 @@ class Publication:
             for member in scene.members
             if member.weight > 0 and (newest := self._streams[member.stream].newest) is not None
         ]
-        words = {q.name: word for q in self._questions if (word := answer_scene(q, present))}
+        asked = self._questions if scene.space_id == self._space_id else []
+        words = {q.name: word for q in asked if (word := answer_scene(q, present))}
         return replace(scene, words=words, published_ns=now_ns)
 
     def all_ended(self) -> bool:
@@ -171,10 +192,25 @@ class Publication:
         self.refused += stream is None
         return stream
 
-    def _opened(self, stream: _Stream, m: Opened) -> None:
-        stream.epoch = max(stream.epoch, m.epoch)  # after our own restart: its epoch goes on
+    def _outdated(self, stream: _Stream, m: Upward) -> bool:
+        """Whether it comes from an epoch that is over: a stream that drains beside its successor.
+
+        Outcomes are left to the ledger, which knows what is open.
+        """
+        over = stream.epoch if stream.ended else stream.epoch - 1
+        outdated = isinstance(m, Opened | State | Bye) and m.epoch <= over
+        self.refused += outdated
+        return outdated
+
+    def _opened(self, stream: _Stream, m: Opened, now_ns: int) -> list[Message]:
+        said: list[Message] = []
+        if m.epoch > stream.epoch:  # granted before our own restart: it goes on
+            said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
+            stream.epoch = m.epoch
         if stream.ledger.open(m.epoch, m.seq, m.start_ns, m.end_ns):
-            stream.order.expect(m.seq)
+            until_ns = max(m.end_ns + stream.deadline_ns, now_ns) + PATIENCE_NS
+            stream.order.expect(m.seq, until_ns)
+        return said
 
     def _encoded(self, stream: _Stream, m: Encoded, now_ns: int) -> list[Message]:
         window = stream.ledger.close(m.epoch, m.seq, PUBLISHED)
@@ -199,14 +235,13 @@ class Publication:
             space_id=m.space_id,
             encoder_id=m.encoder_id,
             vector=vector,
-            words=self._answers(stream.modality, vector),
+            words=self._answers(stream.modality, m.space_id, vector),
         )
-        stream.newest = embedding
-        stream.ages.add(embedding)
-        self._join.add(embedding)
-        return list(stream.order.finish(m.seq, embedding))
+        return self._leave(stream, stream.order.finish(m.seq, embedding), now_ns)
 
-    def _answers(self, modality: Modality, vector: Any) -> dict[str, str]:
+    def _answers(self, modality: Modality, space_id: str, vector: Vector) -> dict[str, str]:
+        if space_id != self._space_id:
+            return {}
         asked = [q for q in self._questions if modality in q.modalities]
         return {q.name: word for q in asked if (word := answer(q, vector))}
 
@@ -214,13 +249,29 @@ class Publication:
         window = stream.ledger.close(m.epoch, m.seq, m.reason)
         if window is None:
             return []
-        return list(stream.order.finish(m.seq, self._tombstone(stream, window, m.reason, now_ns)))
+        tomb = self._tombstone(stream, window, m.reason, now_ns)
+        return self._leave(stream, stream.order.finish(m.seq, tomb), now_ns)
+
+    def _leave(
+        self, stream: _Stream, outcomes: list[Embedding | Tombstone], now_ns: int
+    ) -> list[Message]:
+        """Stamp what leaves now: it may have waited for a forerunner."""
+        said: list[Message] = []
+        for held in outcomes:
+            outcome = replace(held, published_ns=now_ns)
+            said.append(outcome)
+            if isinstance(outcome, Embedding):
+                stream.newest = outcome
+                stream.ages.add(outcome)
+                self._join.add(outcome)
+        return said
 
     def _end(self, stream: _Stream, epoch: int, reason: Reason, now_ns: int) -> list[Message]:
         """What an epoch left open, as tombstones, in the order of seq with what was held back."""
         lost = stream.ledger.abandon(epoch, reason)
         tombs = [self._tombstone(stream, window, reason, now_ns) for window in lost]
-        return sorted([*stream.order.clear(), *tombs], key=lambda m: (m.epoch, m.seq))
+        left = sorted([*stream.order.clear(), *tombs], key=lambda m: (m.epoch, m.seq))
+        return self._leave(stream, left, now_ns)
 
     def _tombstone(
         self, stream: _Stream, window: OpenWindow, reason: Reason, now_ns: int

@@ -12,6 +12,7 @@ import time
 from typing import IO, Any
 
 import msgspec
+import numpy as np
 import zmq
 
 from bindstream import wire
@@ -30,6 +31,7 @@ TAKE_OVER_S = 10.0
 FAREWELL_S = 4.0
 SUBSCRIBER_BACKLOG = 1000
 LABELS_TIMEOUT_S = 60.0
+LABELS_AT_ONCE = 16
 
 
 class Publish:
@@ -40,7 +42,7 @@ class Publish:
 
     def __init__(self, plan: PublishPlan, speaker: Any) -> None:
         self._plan = plan
-        self._speaker = speaker.options(_by_reference=False).encode_text
+        self._speaker = speaker.options(_by_reference=False)
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._lock = _take_over(plan.robot)
         epochs = Epochs(state_dir() / f"{plan.robot}.epochs.json")
@@ -50,7 +52,7 @@ class Publish:
         self._streams.bind(address(plan.robot))
         self._readers = _bind_readers(self._context, plan.endpoint)
         self._stop = threading.Event()
-        self._asked: list[Question] | None = None
+        self._learnt: tuple[list[Question], str] | None = None
         self._step_ns = 0
         self._snapshot: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
@@ -130,7 +132,8 @@ class Publish:
             return
         if isinstance(message, Hello):
             grant, said = self._publication.greet(message, self._now_ns(), self._offset_ns)
-            self._streams.send_multipart([sender, grant_bytes(grant)])
+            if grant is not None:
+                self._streams.send_multipart([sender, grant_bytes(grant)])
         else:
             said = self._publication.hear(message, self._now_ns())
         self._say(said)
@@ -141,9 +144,10 @@ class Publish:
 
     def _tick(self, tick_ns: int) -> None:
         now_ns = self._now_ns()
-        if self._asked is not None:
-            self._publication.ask(self._asked)
-            self._asked = None
+        if self._learnt is not None:
+            self._publication.ask(*self._learnt)
+            self._learnt = None
+        self._say(self._publication.give_up(now_ns))
         scene = self._publication.scene(tick_ns, now_ns)
         if scene is not None:
             self._say([scene])
@@ -175,7 +179,9 @@ class Publish:
         plans = self._plan.questions
         while not self._stop.is_set():
             try:
-                self._asked = [question(plan, self._encode_text) for plan in plans]
+                asked = [question(plan, self._encode_text) for plan in plans]
+                about = self._speaker.describe.remote().result(timeout_s=LABELS_TIMEOUT_S)
+                self._learnt = asked, about["space_id"]
             except Exception as error:  # the encoder may still be loading; robots wait
                 _log.warning("labels: %s; trying again", error)
                 self._stop.wait(2.0)
@@ -183,8 +189,10 @@ class Publish:
                 return
 
     def _encode_text(self, texts: list[str]) -> Vector:
-        vectors: Vector = self._speaker.remote(texts).result(timeout_s=LABELS_TIMEOUT_S)
-        return vectors
+        """A few at a time: on a small CPU a large vocabulary takes minutes."""
+        parts = [texts[i : i + LABELS_AT_ONCE] for i in range(0, len(texts), LABELS_AT_ONCE)]
+        ask = self._speaker.encode_text.remote
+        return np.concatenate([ask(part).result(timeout_s=LABELS_TIMEOUT_S) for part in parts])
 
 
 def _take_over(robot: str) -> IO[str]:
