@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from bindstream.errors import ConfigError
+from bindstream.errors import ConfigError, DeviceLost
 from bindstream.types import Array, DepthMeta, Modality, Sample
 from sensors import world_faults, world_look, world_motion, world_script, world_sound
 from sensors.driver import Clock
@@ -75,8 +75,6 @@ class World:
 
     def read(self, timeout_s: float) -> list[Sample]:
         """The newest frame, or all batches since the last call."""
-        if self._now_ns is None:
-            raise ConfigError(f"stream '{self.stream}': read before open")
         now_s = self._wait(timeout_s)
         last = self._last_due(now_s)
         if last < self._next or self._faults.active("stall", now_s):
@@ -89,16 +87,21 @@ class World:
         """Nothing to release."""
         self._now_ns = None
 
+    def _clock(self) -> Clock:
+        if self._now_ns is None:
+            raise DeviceLost(self.stream, "is not open: call open() before read()")
+        return self._now_ns
+
     def _wait(self, timeout_s: float) -> float:
         """Sleep until the next tick is due, or for the timeout; then world time."""
-        assert self._now_ns is not None  # noqa: S101 (read has checked)
-        now_s = world_script.world_s(self._now_ns())
+        now_ns = self._clock()
+        now_s = world_script.world_s(now_ns())
         due_s = self._due_s(self._next)
         if self._faults.active("stall", now_s):
             due_s = now_s + self._tick_s
         if due_s > now_s:
             time.sleep(min(timeout_s, due_s - now_s))
-            now_s = world_script.world_s(self._now_ns())
+            now_s = world_script.world_s(now_ns())
         return now_s
 
     def _due_s(self, tick: int) -> float:
@@ -125,10 +128,9 @@ class World:
         return [self._sample(t_s + i / self.rate_hz, row) for i, row in enumerate(columns)]
 
     def _sample(self, t_s: float, data: Array) -> Sample:
-        assert self._now_ns is not None  # noqa: S101 (an open driver has a clock)
         t_ns = world_script.ORIGIN_NS + round(t_s * 1e9) + self._faults.stamp_ns(t_s)
         meta: DepthMeta | None = world_look.DEPTH_META if self.modality is Modality.DEPTH else None
-        return Sample(self.stream, t_ns, data, self._now_ns(), meta)
+        return Sample(self.stream, t_ns, data, self._clock()(), meta)
 
 
 def _sensed(stream: str, modality: str) -> Modality:
