@@ -35,6 +35,10 @@ MAX_PAYLOAD_BYTES = 1 << 20
 
 Message: TypeAlias = Embedding | Tombstone | Scene | Event | Health
 
+_KINDS_OF_A_ROBOT = ("scene", "event")
+_UNREADABLE = (msgspec.MsgspecError, KeyError, ValueError, TypeError, RecursionError)
+"""What bytes can provoke: a bad str is a plain ValueError, deep nesting a RecursionError."""
+
 _NAME = re.compile(r"[a-z0-9_-]{1,64}\Z")
 
 
@@ -123,7 +127,7 @@ def decode(frames: Sequence[bytes], received_ns: int = 0, same_clock: bool = Fal
         raise WireError(f"payload of {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
     try:
         message = _DECODERS[header.kind](header, payload, received_ns, same_clock)
-    except (KeyError, ValueError, TypeError, msgspec.MsgspecError) as error:
+    except _UNREADABLE as error:
         raise WireError(f"cannot read a message of kind '{header.kind}': {error}") from error
     if topic(message).encode() != bytes(frames[0]):
         raise WireError(f"topic {bytes(frames[0])[:200]!r} does not match its header")
@@ -135,11 +139,12 @@ def _checked_header(raw: bytes) -> Header:
         raise WireError(f"header of {len(raw)} bytes, at most {MAX_HEADER_BYTES}")
     try:
         header = _decode_header(raw)
-    except (msgspec.MsgspecError, ValueError) as error:  # a bad str is a plain ValueError
+    except _UNREADABLE as error:
         raise WireError(f"unreadable header: {error}") from error
     if header.v != WIRE_VERSION:
         raise WireError(f"wire version {header.v} is not known; this reader speaks {WIRE_VERSION}")
-    if not valid_name(header.robot) or not (header.stream == "" or valid_name(header.stream)):
+    of_robot = header.kind in _KINDS_OF_A_ROBOT and header.stream == ""
+    if not valid_name(header.robot) or not (of_robot or valid_name(header.stream)):
         raise WireError("robot or stream name outside [a-z0-9_-]{1,64}")
     return header
 
