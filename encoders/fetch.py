@@ -1,0 +1,86 @@
+"""The official weights, downloaded once: resumable, checked, put in place whole."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException, HTTPResponse
+from pathlib import Path
+from typing import cast
+
+from bindstream.errors import WeightsError
+from encoders.fingerprint import file_sha256, remembered
+
+URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
+SHA256 = "d6f6c22bedcc90708448d5d2fbb7b2db9c73f505dc89bd0b2e09b23af1b62157"
+"""Of the file as it has been since May 2023. Meta publishes no hash; this one is what several
+independent projects recorded."""
+SIZE_BYTES = 4_803_584_173
+LICENCE = """\
+imagebind_huge is Meta Platforms' model, published under CC BY-NC 4.0
+(https://creativecommons.org/licenses/by-nc/4.0/): you may use and adapt it with attribution, and
+NOT for commercial purposes. bindstream itself is Apache-2.0; this file is not part of it."""
+_CHUNK_BYTES = 1 << 20
+_TIMEOUT_S = 30
+
+Progress = Callable[[int, int | None], None]
+"""Called with bytes on disk and bytes wanted (None: the server does not say)."""
+
+
+def fetch(url: str, target: Path, sha256: str | None, progress: Progress) -> Path:
+    """Download ``url`` to ``target``, going on where an earlier try stopped.
+
+    Raises WeightsError: no connection, no space, or another hash than ``sha256`` (None: not
+    checked). What has arrived stays in ``<target>.part`` for the next try, but for a wrong hash.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _receive(url, part, progress)
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise WeightsError(f"{url}: {reason}; run the same command again to go on") from error
+    found = _checked(part, url, sha256)
+    part.replace(target)
+    remembered(target, "sha256", lambda: found)  # so that the first start need not hash it again
+    return target
+
+
+def _receive(url: str, part: Path, progress: Progress) -> None:
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(url, headers=_headers(have))  # noqa: S310 - the user's URL
+    try:
+        response = cast(HTTPResponse, urllib.request.urlopen(request, timeout=_TIMEOUT_S))  # noqa: S310
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == 416 and have:  # nothing is left to send: all is here
+            return
+        raise
+    with response:
+        resumed = response.status == 206
+        have = have if resumed else 0
+        length = response.headers.get("Content-Length")
+        total = have + int(length) if length else None
+        with part.open("ab" if resumed else "wb") as file:
+            while chunk := response.read(_CHUNK_BYTES):
+                file.write(chunk)
+                have += len(chunk)
+                progress(have, total)
+    if total is not None and have < total:
+        raise HTTPException(f"the connection ended after {have:,} of {total:,} bytes")
+
+
+def _headers(have: int) -> dict[str, str]:
+    return {"Range": f"bytes={have}-"} if have else {}
+
+
+def _checked(part: Path, url: str, sha256: str | None) -> str:
+    found = file_sha256(part)
+    if sha256 is not None and found != sha256:
+        part.unlink()
+        raise WeightsError(
+            f"{url}: its SHA-256 is {found}, wanted {sha256}: another or a damaged file; removed."
+            " Fetch again, or give --sha256 if you know that it is right"
+        )
+    return found
