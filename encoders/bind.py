@@ -171,6 +171,7 @@ def plain_attention() -> AbstractContextManager[Any]:
 class Progress:
     """Where a run stands. ``losses`` one value a step; ``cpu_s`` CPU seconds so far."""
 
+    steps: int = 0
     step: int = 0
     losses: list[float] = field(default_factory=list)
     cpu_s: float = 0.0
@@ -192,7 +193,7 @@ def fit(
     WeightsError when the file belongs to another schedule or model.
     """
     opt = optimiser(objective, schedule)
-    progress = Progress()
+    progress = Progress(steps=schedule.steps)
     if resume is not None and resume.exists():
         progress = _load(resume, objective, opt, schedule)
     objective.train()

@@ -16,6 +16,7 @@ from encoders.imagebind_config import ImageBindConfig
 
 NAME = "bindstream_tiny"
 IMAGE_PX = 112
+CONTEXT = 32
 
 _PICTURE = {"kernel_size": 2, "stride": 2}
 
@@ -26,7 +27,7 @@ def config(vocab_size: int) -> dict[str, Any]:
         "out_embed_dim": 128,
         "image_size": IMAGE_PX,
         "vocab_size": vocab_size,
-        "context_length": 32,
+        "context_length": CONTEXT,
         "imu_head_dropout": 0.0,
         "imu_kernel_size": 5,
         "vision_stem": [[32, 3, 2, 1], [64, 3, 2, 1], [96, 3, 2, 1]],

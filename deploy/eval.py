@@ -1,0 +1,129 @@
+"""``bindstream eval``: what a weights file can tell, on scenes of the simulated world never seen.
+
+Scenes go through the same front ends and fast path that serve. ``emergent`` marks what was never
+trained together: every sensor but the camera was bound to images alone, never to a word.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bindstream.errors import ConfigError
+from deploy.eval_scores import Score, Scores, score
+from sensors.world_scenes import SPLITS
+
+_LEAST_SCENES = 20
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The verb's options."""
+    parser.add_argument("--weights", help="a file or a name; default: the shipped bindstream_tiny")
+    parser.add_argument("--scenes", type=int, default=1000, metavar="N", help="default 1000")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the scenes")
+    parser.add_argument(
+        "--split",
+        choices=SPLITS[1:],
+        default="test",
+        help="test: unseen draws and textures; held_out: also combinations never trained on",
+    )
+    parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16")
+    parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw heat maps there")
+    parser.add_argument("--json", action="store_true", help="one object per line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate and print."""
+    if args.scenes < _LEAST_SCENES:
+        raise ConfigError(f"--scenes wants at least {_LEAST_SCENES}, got {args.scenes}")
+    from encoders.loading import load_encoder
+
+    encoder = load_encoder("imagebind", args.weights, dtype=args.dtype)
+    scores = score(encoder, args.scenes, args.seed, args.split, show=not args.json)
+    if args.json:
+        for line in lines(scores):
+            print(json.dumps(line))
+    else:
+        _print_tables(scores, f"{encoder.space_id}, {args.scenes} scenes, split {args.split}")
+    if args.picture is not None:
+        from deploy import heat_map
+
+        heat_map.draw(scores, args.picture)
+        print(f"heat maps: {args.picture}", file=sys.stderr)
+    return 0
+
+
+def lines(scores: Scores) -> Iterator[dict[str, Any]]:
+    """The objects of ``--json``: shares from 0 to 1."""
+    for s in scores.words:
+        yield {
+            "modality": str(s.modality),
+            "factor": s.factor,
+            "accuracy": round(s.accuracy, 4),
+            "chance": round(s.chance, 4),
+            "emergent": s.emergent,
+        }
+    for r in scores.recalls:
+        yield {
+            "query": r.query,
+            "gallery": r.gallery,
+            "recall_at_1": round(r.at_1, 4),
+            "recall_at_10": round(r.at_10, 4),
+        }
+
+
+def _print_tables(scores: Scores, title: str) -> None:
+    from rich.console import Console
+
+    console = Console()
+    console.print(f"[bold]{title}[/]")
+    console.print(_words_table(scores))
+    console.print(_recall_table(scores))
+    console.print(
+        "In brackets: a sensor that cannot see the factor (a control; chance is right)."
+        " All but vision is emergent."
+    )
+
+
+def _words_table(scores: Scores) -> Any:
+    from rich.table import Table
+
+    factors = list(dict.fromkeys(s.factor for s in scores.words))
+    chances = {s.factor: s.chance for s in scores.words}
+    table = Table(title="Named by words, % right")
+    table.add_column("sensor")
+    for factor in factors:
+        table.add_column(f"{factor}\n(chance {100 * chances[factor]:.1f})", justify="right")
+    by_cell = {(s.modality, s.factor): s for s in scores.words}
+    for modality in dict.fromkeys(s.modality for s in scores.words):
+        table.add_row(str(modality), *[_cell(by_cell[modality, f]) for f in factors])
+    return table
+
+
+def _cell(s: Score) -> str:
+    text = f"{100 * s.accuracy:.1f}"
+    return text if s.visible else f"[dim]({text})[/]"
+
+
+def _recall_table(scores: Scores) -> Any:
+    from rich.table import Table
+
+    galleries = list(dict.fromkeys(r.gallery for r in scores.recalls))
+    table = Table(title=f"Counterpart found among {scores.gallery}, R@1 / R@10, %")
+    table.add_column("query")
+    for gallery in galleries:
+        table.add_column(gallery, justify="right")
+    for query in dict.fromkeys(r.query for r in scores.recalls):
+        cells = {r.gallery: r for r in scores.recalls if r.query == query}
+        table.add_row(
+            query,
+            *[
+                f"{100 * cells[g].at_1:.1f} / {100 * cells[g].at_10:.1f}" if g in cells else ""
+                for g in galleries
+            ],
+        )
+    return table
