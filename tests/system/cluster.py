@@ -47,7 +47,8 @@ class Cluster:
             BIN / "ray", "start", "--head", "--block", "--node-ip-address=127.0.0.1",
             f"--port={self.gcs}", "--dashboard-host=127.0.0.1",
             f"--dashboard-port={self.dashboard}", f"--temp-dir={self._temp}",
-            f"--ray-client-server-port={free_port()}", "--num-cpus=2", "--object-store-memory=134217728",
+            f"--ray-client-server-port={free_port()}", "--num-cpus=2",
+            "--object-store-memory=134217728",
             f"--dashboard-agent-listen-port={free_port()}",
         ]  # fmt: skip
         with (self.folder / "head.txt").open("w") as log:

@@ -125,7 +125,7 @@ def test_the_life_of_a_deployment(cluster: Cluster, tmp_path: Path) -> None:
             90,
         )
         cluster.until_running()
-        gone = [p for p in first.values()]
+        gone = list(first.values())
         _, alive = psutil.wait_procs(gone, timeout=15)
         assert not alive, f"outlived a redeploy: {alive}"
         second = cluster.replicas()

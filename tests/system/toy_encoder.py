@@ -12,7 +12,10 @@ DIM = 16
 
 
 class ToyEncoder:
-    """Projects coarse statistics of a window; ``slow_s`` sleeps per encoding (a slow GPU)."""
+    """The mean size of the data in fifteen stretches of a window.
+
+    ``slow_s`` sleeps per encoding, as a slow GPU would; every ``fail_every``-th encoding fails.
+    """
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class ToyEncoder:
 
 
 def _statistics(data: np.ndarray) -> Vector:
-    flat = np.asarray(data, np.float32).ravel()
+    flat = np.abs(np.asarray(data, np.float32)).ravel()
     parts = np.array_split(flat, DIM - 1)
     raw = np.array([1.0] + [float(p.mean()) if len(p) else 0.0 for p in parts], np.float32)
     return raw / np.linalg.norm(raw)
