@@ -66,6 +66,15 @@ class World:
         self._tick_s = 1.0 / self.rate_hz if self._frames else BATCH_S
         self._now_ns: Clock | None = None
         self._next = 0
+        self._passed = 0
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """``skipped``: frames passed over because a newer one waited; ``lost``: readings (audio:
+        samples) that nobody fetched in time."""
+        if self._frames:
+            return {"skipped": self._passed}
+        return {"lost": self._passed * round(BATCH_S * self.rate_hz)}
 
     def open(self, now_ns: Clock) -> None:
         """Begin at the present tick. Always works: there is no device."""
@@ -79,7 +88,8 @@ class World:
         last = self._last_due(now_s)
         if last < self._next or self._faults.active("stall", now_s):
             return []
-        first = last if self._frames else max(self._next, last - round(BACKLOG_S / BATCH_S))
+        first = last if self._frames else max(self._next, last + 1 - round(BACKLOG_S / BATCH_S))
+        self._passed += first - self._next
         self._next = last + 1
         return [sample for tick in range(first, last + 1) for sample in self._sample_tick(tick)]
 

@@ -247,7 +247,7 @@ _STAYS_S = {
 
 def random_script(seed: int, episode: int) -> Script:
     """Ten minutes in which each factor changes at its own pace."""
-    rows: dict[float, Change] = {0.0: _random_change("object", rng("begin", seed, episode), 0.0)}
+    rows: dict[float, Change] = {}
     for factor, (least_s, most_s) in _STAYS_S.items():
         draw = rng("pace", seed, episode, factor)
         at_s, previous = 0.0, ""

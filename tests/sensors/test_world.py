@@ -91,14 +91,18 @@ def test_drivers_started_apart_agree(modality: Modality) -> None:
 
 
 def test_audio_and_imu_lose_nothing_when_read_late_but_cameras_show_the_newest() -> None:
-    """Breaks if a slow reader makes holes in sound, or is fed old frames."""
+    """Breaks if a slow reader makes holes in sound, is fed old frames, or is not told."""
     for modality, count in (("audio", 60), ("imu", 1200)):
         driver, clock = opened(modality)
         samples = clock.run(driver, 3.0, step_s=3.0)
         assert len(samples) == count
+        assert driver.counters == {"lost": 0}
+    assert len(clock.run(driver, 12.0, step_s=12.0)) == 10 * 400
+    assert driver.counters == {"lost": 2 * 400}
     driver, clock = opened("vision")
     (frame,) = clock.run(driver, 3.0, step_s=3.0)
     assert world_s(frame) == pytest.approx(1003.0)
+    assert driver.counters == {"skipped": 60}
 
 
 def test_before_open_and_after_close_reading_is_an_error() -> None:
