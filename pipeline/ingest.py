@@ -11,7 +11,7 @@ import time
 import uuid
 from typing import Any
 
-from bindstream.types import Encoding, Reason, Window
+from bindstream.types import Encoding, Reason, Sample, Window
 from pipeline.capture import Capture, Handover
 from pipeline.latest import LatestSlot
 from pipeline.link import (
@@ -27,12 +27,16 @@ from pipeline.link import (
     address,
 )
 from pipeline.plan import StreamPlan
-from pipeline.windows import Cut, Hole, make_windower
+from pipeline.windows import Cut, Hole, Windower, make_windower
 from sensors import load
 
 STATE_EVERY_S = 1.0
+RELEASE_S = 1.5
 DRAIN_S = 3.0
+"""What ``close`` takes at most, beside the link's flush: Serve kills the replica after 5 s."""
 SAME_END_S = 0.3
+COMPLAIN_EVERY_S = 1.0
+FOR_EVER_NS = 1 << 62
 
 
 class Ingest:
@@ -43,22 +47,28 @@ class Ingest:
     """
 
     def __init__(self, plan: StreamPlan, encoder: Any) -> None:
+        self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
         self._encode = encoder.options(_by_reference=False).encode
         self._driver = load(plan.driver)(plan.stream, **plan.options)
+        self._make_windower()  # raises now what would fail later
+        self._windower: Windower | None = None
+        self._window_errors = 0
         self._link = Link(address(plan.robot))
         self._handover = Handover()
         self._slot: LatestSlot[Window] = LatestSlot(plan.in_flight)
         self._grant = Grant(0, time.time_ns() - time.monotonic_ns())
         self._capture = Capture(self._driver, plan.stream, self._now_ns, self._handover)
-        self._capture.on_event = self._tell
+        self._capture.on_event = self._on_capture
         self._stop = threading.Event()
-        self._was_paused = False
+        self._paused_ns = (0, 0)
+        self._complained_s: dict[str, float] = {}
         self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
         self._threads += [
             threading.Thread(target=self._encode_newest, name=f"encode-{i}", daemon=True)
             for i in range(plan.in_flight)
         ]
+        self._closed = False
         for thread in self._threads:
             thread.start()
 
@@ -72,27 +82,31 @@ class Ingest:
         self._capture.check()
 
     def pause(self) -> str:
-        """Close the device: nothing is captured until ``resume``. Returns the state."""
-        self._capture.pause()
-        return "paused"
+        """Close the device: nothing is captured until ``resume``. Returns the state: ``paused``
+        once it is closed, else ``pausing``."""
+        return self._capture.pause()
 
     def resume(self) -> str:
         """Open the device again. Returns the state."""
-        self._capture.resume()
-        return "opening"
+        return self._capture.resume()
 
     def __del__(self) -> None:
         """Serve's stop hook: drain, tell the publisher, release the device."""
         self.close()
 
     def close(self) -> None:
-        """Stop capturing, finish what is in flight, drop the rest as ``shutdown``."""
-        if self._stop.is_set():
+        """Stop capturing, finish what is in flight, drop the rest as ``shutdown``.
+
+        Returns within ``DRAIN_S`` and the link's flush, whatever hangs.
+        """
+        if self._closed:
             return
+        self._closed = True
+        until_s = time.monotonic() + DRAIN_S
         self._stop.set()
-        self._capture.stop()
+        self._capture.stop(RELEASE_S)
         for thread in self._threads:
-            thread.join(DRAIN_S)
+            thread.join(max(0.0, until_s - time.monotonic()))
         left = self._slot.close()
         if left is not None:
             self._drop(left.seq, Reason.SHUTDOWN)
@@ -107,28 +121,43 @@ class Ingest:
     def _windows(self) -> None:
         if not self._meet_publisher():
             return
+        self._capture.start()
+        told_s, told = 0.0, ""
+        while not self._stop.is_set():
+            for sample in self._handover.take(0.1):
+                self._push(sample)
+            if time.monotonic() - told_s >= STATE_EVERY_S or told != self._capture.state:
+                told_s, told = time.monotonic(), self._capture.state
+                self._tell_state()
+        self._tell_state()
+
+    def _make_windower(self) -> Windower:
         plan = self._plan
-        windower = make_windower(
+        return make_windower(
             plan.modality,
             length_s=plan.length_s,
             hop_s=plan.hop_s,
-            rate_hz=self._driver.rate_hz,
+            rate_hz=self._driver.rate_hz or 1 / plan.hop_s,  # 0: frames come now and then
             frames=plan.frames,
         )
-        self._capture.start()
-        told_s = 0.0
-        while not self._stop.is_set():
-            for sample in self._handover.take(0.1):
-                for cut in windower.push(sample):
-                    self._pass_on(cut)
-            if time.monotonic() - told_s >= STATE_EVERY_S:
-                told_s = time.monotonic()
-                self._tell_state(windower.stats())
-        self._tell_state(windower.stats())
+
+    def _push(self, sample: Sample) -> None:
+        if self._windower is None:  # only now has the device said its rate
+            self._windower = self._make_windower()
+        try:
+            cuts = self._windower.push(sample)
+        except Exception as error:  # costs this sample, not the stream
+            self._window_errors += 1
+            self._complain("window_error", error)
+            return
+        for cut in cuts:
+            self._pass_on(cut)
 
     def _meet_publisher(self) -> bool:
         plan = self._plan
-        hello = Hello(plan.stream, uuid.uuid4().hex, plan.modality, plan.hop_ns, self._driver.rate_hz)
+        hello = Hello(
+            plan.stream, uuid.uuid4().hex, plan.modality, plan.hop_ns, self._driver.rate_hz
+        )
         while not self._stop.is_set():
             grant = self._link.ask(hello, 1.0)
             if grant is not None:
@@ -142,12 +171,16 @@ class Ingest:
             Opened(plan.stream, plan.modality, epoch, cut.seq, cut.start_ns, cut.end_ns)
         )
         if isinstance(cut, Hole):
-            self._drop(cut.seq, Reason.PAUSED if self._was_paused else Reason.SENSOR_GAP)
-            self._was_paused = False
+            self._drop(cut.seq, self._excuse(cut))
             return
         superseded = self._slot.put(self._window(cut))
         if superseded is not None:
             self._drop(superseded.seq, Reason.SUPERSEDED)
+
+    def _excuse(self, hole: Hole) -> Reason:
+        begin_ns, end_ns = self._paused_ns
+        paused = hole.start_ns < end_ns and begin_ns < hole.end_ns
+        return Reason.PAUSED if paused else Reason.SENSOR_GAP
 
     def _window(self, cut: Cut) -> Window:
         plan = self._plan
@@ -172,8 +205,11 @@ class Ingest:
     def _encode_newest(self) -> None:
         while not self._stop.is_set():
             window = self._slot.take(0.1)
-            if window is not None:
+            if window is None:
+                continue
+            try:
                 self._encode_one(window)
+            finally:
                 self._slot.done()
 
     def _encode_one(self, window: Window) -> None:
@@ -181,24 +217,28 @@ class Ingest:
         if budget_s <= 0:
             self._drop(window.seq, Reason.ENCODER_TIMEOUT)
             return
+        try:
+            self._deliver(window, self._ask_encoder(window, budget_s))
+        except TimeoutError:
+            self._drop(window.seq, Reason.ENCODER_TIMEOUT)
+        except Exception as error:  # of Ray, of Serve, of the encoder: never ends the thread
+            self._blame_encoder(window, error)
+
+    def _ask_encoder(self, window: Window, budget_s: float) -> Encoding:
         response = self._encode.remote(window, budget_s)
         try:
             encoding: Encoding = response.result(timeout_s=budget_s)
         except TimeoutError:
             response.cancel()
-            self._drop(window.seq, Reason.ENCODER_TIMEOUT)
-        except Exception as error:  # of Ray, of Serve, of the encoder: never ends the thread
-            self._blame_encoder(window, error)
-        else:
-            self._deliver(window, encoding)
+            raise
+        return encoding
 
     def _blame_encoder(self, window: Window, error: Exception) -> None:
         """When the whole app is deleted the encoder may be gone first: that is no error of its."""
         if self._stop.wait(SAME_END_S):
             self._drop(window.seq, Reason.SHUTDOWN)
             return
-        said = str(error).strip().splitlines() or [""]
-        self._tell("encoder_error", f"{type(error).__name__}: {said[-1]}"[:300])
+        self._complain("encoder_error", error)
         self._drop(window.seq, Reason.ENCODER_ERROR)
 
     def _deliver(self, window: Window, encoding: Encoding) -> None:
@@ -227,15 +267,32 @@ class Ingest:
     def _drop(self, seq: int, reason: Reason) -> None:
         self._link.send(Dropped(self._plan.stream, self._grant.epoch, seq, reason))
 
+    def _complain(self, name: str, error: Exception) -> None:
+        """An event, once a second at most: a fault may come with every sample."""
+        now_s = time.monotonic()
+        if now_s - self._complained_s.get(name, 0.0) >= COMPLAIN_EVERY_S:
+            self._complained_s[name] = now_s
+            said = str(error).strip().splitlines() or [""]
+            self._tell(name, f"{type(error).__name__}: {said[-1]}"[:300])
+
+    def _on_capture(self, name: str, why: str) -> None:
+        begin_ns, end_ns = self._paused_ns
+        if name == "stream_paused":
+            self._paused_ns = (self._now_ns(), FOR_EVER_NS)
+        elif end_ns == FOR_EVER_NS:
+            self._paused_ns = (begin_ns, self._now_ns())
+        self._tell(name, why)
+
     def _tell(self, name: str, why: str) -> None:
-        self._was_paused |= name == "stream_paused"
         detail = {"stream": self._plan.stream, "why": why}
         self._link.send(Happened(self._plan.stream, name, self._now_ns(), detail))
 
-    def _tell_state(self, counters: dict[str, int]) -> None:
+    def _tell_state(self) -> None:
         capture, plan = self._capture, self._plan
+        counters = {**self._driver_counters(), **(self._windower.stats() if self._windower else {})}
         lost = {
-            "overrun": self._handover.overrun,
+            "window_errors": self._window_errors,
+            "untaken": self._handover.overrun,
             "reopened": capture.reopened,
             "link_lost": self._link.lost,
         }
@@ -251,3 +308,10 @@ class Ingest:
             counters={**counters, **lost},
         )
         self._link.send(state)
+
+    def _driver_counters(self) -> dict[str, int]:
+        try:
+            return dict(getattr(self._driver, "counters", {}))
+        except Exception as error:
+            self._complain("driver_error", error)
+            return {}

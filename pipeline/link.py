@@ -131,34 +131,46 @@ def grant_bytes(grant: Grant) -> bytes:
     return _encode(grant)
 
 
+BACKLOG = 1000
+"""Messages kept while the publisher is away: minutes of a stream, at most 4 MB of vectors."""
+FLUSH_S = 0.5
+
+
 class Link:
-    """Ingest's end. ``send`` may be called from any thread and never blocks."""
+    """Ingest's end. ``send`` may be called from any thread, at any time, and never blocks."""
 
     def __init__(self, endpoint: str) -> None:
         self._lock = threading.Lock()
-        self._socket: zmq.Socket[bytes] = zmq.Context.instance().socket(zmq.DEALER)
-        self._socket.setsockopt(zmq.SNDHWM, 10_000)
-        self._socket.setsockopt(zmq.LINGER, 1000)
+        self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] = self._context.socket(zmq.DEALER)
+        self._socket.setsockopt(zmq.SNDHWM, BACKLOG)
+        self._socket.setsockopt(zmq.LINGER, round(FLUSH_S * 1000))
         self._socket.connect(endpoint)
         self.lost = 0
 
     def send(self, message: Upward) -> None:
-        """Queue a message for the publisher; one that does not fit is counted in ``lost``."""
+        """Queue a message for the publisher; what does not fit, or comes after ``close``, is
+        counted in ``lost``."""
         with self._lock:
+            if self._socket.closed:
+                self.lost += 1
+                return
             try:
                 self._socket.send(_encode(message), zmq.NOBLOCK)
             except zmq.Again:
                 self.lost += 1
 
     def ask(self, hello: Hello, timeout_s: float) -> Grant | None:
-        """Say hello and wait for the grant; None when nobody answers in time."""
+        """Say hello and wait for the grant; None when nobody answers in time. Only before the
+        first ``send`` of another thread: it waits with the lock held."""
         self.send(hello)
         with self._lock:
-            if not self._socket.poll(int(timeout_s * 1000)):
+            if self._socket.closed or not self._socket.poll(int(timeout_s * 1000)):
                 return None
             return _decode_grant(self._socket.recv())
 
     def close(self) -> None:
-        """Flush for a second at most, then close."""
+        """Return when the publisher has it all, or after ``FLUSH_S``; may be called twice."""
         with self._lock:
             self._socket.close()
+            self._context.term()

@@ -298,6 +298,7 @@ class Publication:
     def _detail(self, stream: _Stream, now_ns: int) -> dict[str, Any]:
         said, ages = stream.state, stream.ages.summary(now_ns)
         return {
+            **(said.counters if said else {}),
             "modality": stream.modality.value,
             "epoch": stream.epoch,
             "why": said.why if said else "has not started yet",
@@ -309,7 +310,6 @@ class Publication:
             "stages_ms": {name: ages[name].get("p50") for name in STAGE_NAMES},
             "words": dict(stream.newest.words) if stream.newest else {},
             "last_end_ns": stream.newest.end_ns if stream.newest else 0,
-            **(said.counters if said else {}),
         }
 
 

@@ -9,17 +9,18 @@ import fcntl
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from typing import IO, Any
 
-import msgspec
 import numpy as np
 import zmq
 
 from bindstream import wire
 from bindstream.types import Event, Vector
+from bindstream.wire import Message
 from pipeline.epochs import Epochs, state_dir
 from pipeline.labels import question
-from pipeline.link import Hello, address, decode_upward, grant_bytes, lock_path
+from pipeline.link import Hello, Upward, address, decode_upward, grant_bytes, lock_path
 from pipeline.plan import PublishPlan
 from pipeline.publication import Publication
 from pipeline.words import Question
@@ -41,22 +42,29 @@ class Publish:
     """
 
     def __init__(self, plan: PublishPlan, speaker: Any) -> None:
+        self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
         self._speaker = speaker.options(_by_reference=False)
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._lock = _take_over(plan.robot)
-        epochs = Epochs(state_dir() / f"{plan.robot}.epochs.json")
-        self._publication = Publication(plan, epochs.next(), epochs.next)
         self._context = zmq.Context()
-        self._streams = self._context.socket(zmq.ROUTER)
-        self._streams.bind(address(plan.robot))
-        self._readers = _bind_readers(self._context, plan.endpoint)
+        try:
+            epochs = Epochs(state_dir() / f"{plan.robot}.epochs.json")
+            self._publication = Publication(plan, epochs.next(), epochs.next)
+            self._streams = self._context.socket(zmq.ROUTER)
+            self._streams.bind(address(plan.robot))
+            self._readers = _bind_readers(self._context, plan.endpoint)
+        except BaseException:
+            self._context.destroy(linger=0)
+            self._lock.close()
+            raise
         self._stop = threading.Event()
         self._learnt: tuple[list[Question], str] | None = None
         self._step_ns = 0
         self._snapshot: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
         self._thread.start()
+        self._closed = False
         if plan.questions:
             threading.Thread(target=self._learn_labels, name="labels", daemon=True).start()
 
@@ -79,8 +87,9 @@ class Publish:
 
     def close(self) -> None:
         """Returns once every reader was told, or after ``FAREWELL_S``."""
-        if self._stop.is_set():
+        if self._closed:
             return
+        self._closed = True
         self._stop.set()
         self._thread.join(FAREWELL_S + 1)
         self._context.destroy(linger=500)
@@ -123,22 +132,23 @@ class Publish:
 
     def _hear(self, sender: bytes, raw: bytes) -> None:
         try:
-            message = decode_upward(raw)
-        except (msgspec.MsgspecError, ValueError) as error:
+            said = self._answer(sender, decode_upward(raw))
+        except Exception as error:  # one message, or a full disk, does not silence the robot
             self._publication.refused += 1
-            _log.warning(
-                "robot '%s': unreadable message from a stream: %s", self._plan.robot, error
-            )
+            what = f"{type(error).__name__}: {error}"
+            _log.warning("robot '%s': a stream's message was refused: %s", self._plan.robot, what)
             return
-        if isinstance(message, Hello):
-            grant, said = self._publication.greet(message, self._now_ns(), self._offset_ns)
-            if grant is not None:
-                self._streams.send_multipart([sender, grant_bytes(grant)])
-        else:
-            said = self._publication.hear(message, self._now_ns())
         self._say(said)
 
-    def _say(self, messages: list[Any]) -> None:
+    def _answer(self, sender: bytes, message: Upward) -> list[Message]:
+        if not isinstance(message, Hello):
+            return self._publication.hear(message, self._now_ns())
+        grant, said = self._publication.greet(message, self._now_ns(), self._offset_ns)
+        if grant is not None:
+            self._streams.send_multipart([sender, grant_bytes(grant)])
+        return said
+
+    def _say(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self._readers.send_multipart(wire.encode(message, self._plan.dtype))
 
@@ -216,6 +226,7 @@ def _take_over(robot: str) -> IO[str]:
 def _bind_readers(context: zmq.Context[Any], endpoint: str) -> zmq.Socket[Any]:
     """XPUB with bounds. Raises zmq.ZMQError when the address stays taken."""
     readers: zmq.Socket[Any] = context.socket(zmq.XPUB)
+    readers.setsockopt(zmq.IPV6, "[" in endpoint)
     readers.setsockopt(zmq.SNDHWM, SUBSCRIBER_BACKLOG)
     readers.setsockopt(zmq.MAXMSGSIZE, 512)  # a peer may subscribe, not send us megabytes
     readers.setsockopt(zmq.HANDSHAKE_IVL, 2000)

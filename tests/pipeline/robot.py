@@ -1,0 +1,248 @@
+"""A robot inside the test's process: real driver, windows, sockets and publisher; no Ray.
+
+``Handle`` alone is a stand-in: it carries a window to a real ``Batcher`` as a Serve handle would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from bindstream.subscriber import Subscriber
+from bindstream.types import Embedding, Event, Health, Modality, Sample, Tombstone, Vector
+from bindstream.wire import Message
+from encoders.batcher import Batcher
+from pipeline.ingest import Ingest
+from pipeline.plan import PublishPlan, QuestionPlan, StreamPlan
+from pipeline.publish import Publish
+from tests.system.toy_encoder import ToyEncoder
+
+HOP_S = 0.2
+
+
+class _Response:
+    def __init__(self, future: Any) -> None:
+        self._future = future
+
+    def result(self, timeout_s: float | None = None) -> Any:
+        return self._future.result(timeout_s)
+
+    def cancel(self) -> None:
+        self._future.cancel()
+
+
+class _Method:
+    def __init__(self, loop: asyncio.AbstractEventLoop, call: Callable[..., Any]) -> None:
+        self._loop, self._call = loop, call
+
+    def remote(self, *arguments: Any) -> _Response:
+        return _Response(asyncio.run_coroutine_threadsafe(self._call(*arguments), self._loop))
+
+
+class Handle:
+    """Stands for the Serve handle of an encoder's deployment."""
+
+    def __init__(self, encoder: ToyEncoder) -> None:
+        self._encoder = encoder
+        self._batcher = Batcher(encoder, 1)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._thread.start()
+        self.encode = _Method(self._loop, self._batcher.encode)
+        self.encode_text = _Method(self._loop, self._encode_text)
+        self.describe = _Method(self._loop, self._describe)
+        self.text_failures = 0
+
+    def options(self, **_: Any) -> Handle:
+        return self
+
+    def close(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    async def _encode_text(self, texts: list[str]) -> Vector:
+        if self.text_failures:
+            self.text_failures -= 1
+            raise RuntimeError("still loading")
+        return await self._batcher.in_thread(lambda: self._encoder.encode_text(texts))
+
+    async def _describe(self) -> dict[str, Any]:
+        return {"space_id": self._encoder.space_id}
+
+
+class Probe:
+    """A user's own depth camera at 20 Hz, told what to do through ``Probe.tell[stream]``."""
+
+    modality = Modality.DEPTH
+    rate_hz = 20.0
+    latency_ms = 0.0
+    tell: dict[str, Callable[[Sample], Sample]] = {}  # noqa: RUF012
+    open_now: set[str] = set()  # noqa: RUF012
+
+    def __init__(self, stream: str) -> None:
+        self._stream = stream
+        self._now_ns: Callable[[], int] = time.time_ns
+
+    def open(self, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
+        self.open_now.add(self._stream)
+
+    def read(self, timeout_s: float) -> list[Sample]:
+        time.sleep(1 / self.rate_hz)
+        now_ns = self._now_ns()
+        sample = Sample(self._stream, now_ns, np.full((4, 4), 2.0, np.float32), now_ns)
+        return [self.tell.get(self._stream, lambda s: s)(sample)]
+
+    def close(self) -> None:
+        self.open_now.discard(self._stream)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def stream_plan(stream: str = "depth", **changes: Any) -> StreamPlan:
+    fields: dict[str, Any] = {
+        "robot": "rover",
+        "stream": stream,
+        "modality": Modality.DEPTH,
+        "driver": "tests.pipeline.robot:Probe",
+        "options": {},
+        "length_s": HOP_S,
+        "hop_s": HOP_S,
+        "frames": 1,
+        "deadline_s": 5.0,
+        "in_flight": 1,
+    }
+    return StreamPlan(**(fields | changes))
+
+
+class Robot:
+    """The publisher of ``rover`` and what its readers were told; streams by ``start``.
+
+    ``with Robot("depth") as robot`` makes folders of its own for sockets and counters.
+    """
+
+    def __init__(
+        self,
+        *streams: str,
+        questions: list[QuestionPlan] | None = None,
+        endpoint: str | None = None,
+    ) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="bs-t-", dir="/tmp"))
+        self.plan = PublishPlan(
+            robot="rover",
+            endpoint=endpoint or f"tcp://127.0.0.1:{free_port()}",
+            dtype="float32",
+            streams=dict.fromkeys(streams, Modality.DEPTH),
+            hops_s=dict.fromkeys(streams, HOP_S),
+            deadlines_s=dict.fromkeys(streams, 5.0),
+            max_ages_s=dict.fromkeys(streams, 2.0),
+            weights={},
+            scene_hop_s=0.2,
+            scene_delay_s=0.05,
+            questions=questions or [],
+        )
+        self.speaker = Handle(ToyEncoder(None))
+        self.heard: list[Message] = []
+        self._handles = [self.speaker]
+        self._ingests: list[Ingest] = []
+        self._quiet = threading.Event()
+        self._listener = threading.Thread(target=self._listen, daemon=True)
+        self._environment: dict[str, str | None] = {}
+
+    def __enter__(self) -> Robot:
+        for name in ("BINDSTREAM_RUNTIME_DIR", "BINDSTREAM_STATE_DIR"):
+            self._environment[name] = os.environ.get(name)
+            os.environ[name] = str(self.folder)
+        Probe.tell.clear()
+        self.publish = Publish(self.plan, self.speaker)
+        self._listener.start()
+        return self
+
+    def start(
+        self, stream: str = "depth", encoder: ToyEncoder | None = None, **changes: Any
+    ) -> Ingest:
+        handle = Handle(encoder or ToyEncoder(None))
+        self._handles.append(handle)
+        ingest = Ingest(stream_plan(stream, **changes), handle)
+        self._ingests.append(ingest)
+        return ingest
+
+    def restart_publisher(self) -> None:
+        self.publish.close()
+        self.publish = Publish(self.plan, self.speaker)
+
+    def of(self, kind: Any, **fields: Any) -> list[Any]:
+        return [
+            m
+            for m in list(self.heard)
+            if isinstance(m, kind) and all(getattr(m, k) == v for k, v in fields.items())
+        ]
+
+    def wait(
+        self, kind: type[Any], n: int = 1, timeout_s: float = 15.0, **fields: Any
+    ) -> list[Any]:
+        end_s = time.monotonic() + timeout_s
+        while len(found := self.of(kind, **fields)) < n:
+            assert time.monotonic() < end_s, f"{len(found)} of {n} {kind.__name__} {fields}"
+            time.sleep(0.02)
+        return found
+
+    def outcomes(self, stream: str = "depth") -> list[Any]:
+        return [
+            m
+            for m in list(self.heard)
+            if isinstance(m, Embedding | Tombstone) and m.stream == stream
+        ]
+
+    def account(self, stream: str = "depth") -> dict[str, Any]:
+        """The newest ledger that readers were told of."""
+        ledger: dict[str, Any] = self.of(Health, stream=stream)[-1].detail["ledger"]
+        return ledger
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        return [e.detail for e in self.of(Event, name=name)]
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        closing = [threading.Thread(target=i.close) for i in self._ingests]
+        for thread in closing:  # as Serve does: all at once
+            thread.start()
+        self.publish.close()
+        for thread in closing:
+            thread.join()
+        self._quiet.set()
+        self._listener.join()
+        for handle in self._handles:
+            handle.close()
+        for name, value in self._environment.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+        shutil.rmtree(self.folder)
+
+    def _listen(self) -> None:
+        with Subscriber(self.plan.endpoint, topics="", tombstones=True) as stream:
+            while not self._quiet.is_set():
+                message = stream.receive(0.1)
+                if message is not None:
+                    self.heard.append(message)

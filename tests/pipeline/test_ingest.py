@@ -1,0 +1,295 @@
+"""One stream, end to end but for Ray: sensor, windows, encoder, publisher, a subscriber."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bindstream.errors import ConfigError
+from bindstream.types import Embedding, Health, Modality, Reason, Sample, Tombstone
+from pipeline.ingest import DRAIN_S, Ingest
+from pipeline.link import FLUSH_S
+from tests.pipeline.robot import HOP_S, Handle, Probe, Robot, stream_plan
+from tests.system.toy_encoder import ToyEncoder
+
+
+def sums_hold(robot: Robot, stream: str = "depth") -> None:
+    """From the outside: what readers saw is what the ledger says, every seq once, in order."""
+    sums, seen = robot.account(stream), robot.outcomes(stream)
+    assert sums["captured"] == sums["published"] + sum(sums["dropped"].values()) + sums["open"]
+    assert sums["refused"] == {}
+    assert len(seen) == sums["captured"] - sums["open"]
+    assert [m.seq for m in seen] == list(range(len(seen)))
+    assert sum(isinstance(m, Embedding) for m in seen) == sums["published"]
+
+
+def test_windows_of_a_driver_arrive_in_order():
+    """Breaks if any part of the way from a sensor to a subscriber does."""
+    with Robot("imu") as robot:
+        robot.start(
+            "imu",
+            modality=Modality.IMU,
+            driver="world",
+            options={"modality": "imu"},
+            length_s=0.5,
+        )
+        got = robot.wait(Embedding, 4, stream="imu")
+    assert [e.seq for e in got] == list(range(len(got)))
+    assert {e.epoch for e in got} == {got[0].epoch}
+    for e in got:
+        assert e.end_ns - e.start_ns == 500_000_000
+        assert e.end_ns % 200_000_000 == 0
+        assert e.end_ns <= e.captured_ns <= e.windowed_ns <= e.encoded_ns <= e.published_ns
+        assert np.linalg.norm(e.vector) == pytest.approx(1.0, abs=1e-5)
+    sums_hold(robot, "imu")
+    assert robot.account("imu")["open"] == 0
+    assert robot.of(Health, stream="imu")[-1].state == "stopped"
+
+
+def test_a_slow_encoder_costs_windows_not_age():
+    """Breaks if windows queue behind a slow encoder: the age of what is published would grow
+    without end instead of staying within hop + 2 x encode; or if a drop is not told."""
+    slow_s = 0.5
+    with Robot("depth", "other") as robot:
+        robot.start("depth", ToyEncoder(None, slow_s=slow_s))
+        robot.start("other")
+        got = robot.wait(Embedding, 7, stream="depth")
+        other = robot.of(Embedding, stream="other")
+    assert max((e.published_ns - e.end_ns) / 1e9 for e in got) <= HOP_S + 2 * slow_s
+    assert {t.reason for t in robot.of(Tombstone, stream="depth")} <= {
+        Reason.SUPERSEDED,
+        Reason.SHUTDOWN,
+    }
+    assert len(robot.of(Tombstone, stream="depth", reason=Reason.SUPERSEDED)) >= 5
+    assert len(other) > 2 * len(got)
+    sums_hold(robot)
+
+
+def test_a_failing_encoder_is_told_and_survived():
+    """Breaks if an encoder's exception ends the stream, or its windows vanish."""
+    with Robot("depth") as robot:
+        ingest = robot.start("depth", ToyEncoder(None, fail_every=2))
+        robot.wait(Tombstone, 3, reason=Reason.ENCODER_ERROR)
+        robot.wait(Embedding, 3)
+        ingest.check_health()
+        told = robot.events("encoder_error")
+    assert told[0] == {"stream": "depth", "why": "RuntimeError: asked to fail"}
+    sums_hold(robot)
+
+
+def test_a_window_that_the_encoder_never_answers_is_given_up():
+    """Breaks if one hanging call blocks a stream for longer than its deadline."""
+    with Robot("depth") as robot:
+        robot.start("depth", ToyEncoder(None, slow_s=1.0), deadline_s=0.6)
+        robot.wait(Tombstone, 2, reason=Reason.ENCODER_TIMEOUT)
+    assert robot.of(Embedding) == []
+    sums_hold(robot)
+
+
+def test_data_that_is_not_finite_is_invalid_input():
+    """Breaks if a vector of NaN is published, or a broken sensor looks like a broken encoder."""
+    with Robot("depth") as robot:
+        Probe.tell["depth"] = lambda s: replace(s, data=np.full((4, 4), np.nan, np.float32))
+        robot.start()
+        robot.wait(Tombstone, 2, reason=Reason.INVALID_INPUT)
+        Probe.tell.clear()
+        robot.wait(Embedding, 2)
+    assert all(np.isfinite(e.vector).all() for e in robot.of(Embedding))
+    sums_hold(robot)
+
+
+def test_pause_closes_the_device_and_is_told_as_such():
+    """Breaks if a paused camera stays open, or its silence is blamed on the sensor."""
+    with Robot("depth") as robot:
+        ingest = robot.start()
+        robot.wait(Embedding, 2)
+        assert ingest.pause() == "paused"
+        assert "depth" not in Probe.open_now
+        robot.wait(Health, state="paused")
+        before = len(robot.of(Embedding))
+        time.sleep(3 * HOP_S)
+        assert len(robot.of(Embedding)) <= before + 1
+        ingest.resume()
+        (tomb,) = robot.wait(Tombstone, reason=Reason.PAUSED)
+        robot.wait(Embedding, before + 3)
+        assert "depth" in Probe.open_now
+    assert tomb.end_ns - tomb.start_ns >= 2 * HOP_S * 1e9
+    assert [e["stream"] for e in robot.events("stream_paused")] == ["depth"]
+    sums_hold(robot)
+
+
+def test_a_gap_after_a_pause_is_the_sensors_own():
+    """Breaks if a pause that left no hole excuses a later failure of the sensor."""
+    silent = threading.Event()
+
+    def stall(sample: Sample) -> Sample:
+        if silent.is_set():
+            time.sleep(4 * HOP_S)
+            silent.clear()
+        return sample
+
+    with Robot("depth") as robot:
+        Probe.tell["depth"] = stall
+        ingest = robot.start()
+        robot.wait(Embedding, 1)
+        ingest.pause()
+        ingest.resume()
+        robot.wait(Embedding, len(robot.of(Embedding)) + 3)
+        before = len(robot.of(Tombstone))
+        silent.set()
+        tombs = robot.wait(Tombstone, before + 1)
+    assert tombs[before].reason is Reason.SENSOR_GAP
+    sums_hold(robot)
+
+
+def test_one_sample_that_breaks_the_windower_costs_that_sample():
+    """Breaks if an exception in the window thread ends the stream in silence."""
+    bad = iter([False, False, True])
+
+    def spoil(sample: Sample) -> Sample:
+        return replace(sample, t_ns=None) if next(bad, False) else sample  # type: ignore[arg-type]
+
+    with Robot("depth") as robot:
+        Probe.tell["depth"] = spoil
+        ingest = robot.start()
+        robot.wait(Embedding, 3)
+        ingest.check_health()
+        told = robot.events("window_error")
+        robot.wait(Health, 2, state="running")
+    assert told[0]["why"].startswith("TypeError")
+    assert robot.of(Health)[-1].detail["window_errors"] == 1
+    sums_hold(robot)
+
+
+def test_close_returns_in_time_whatever_hangs():
+    """Breaks if a hanging driver and a hanging encoder hold up the replica until Serve kills it:
+    the goodbye, and with it the accounts of the last windows, would be lost."""
+    release = threading.Event()
+    with Robot("depth") as robot:
+        ingest = robot.start("depth", ToyEncoder(None, slow_s=4.5), in_flight=4)
+        robot.wait(Health, state="running")
+        time.sleep(5 * HOP_S)  # all four calls are out
+        Probe.tell["depth"] = lambda s: release.wait(10) and s  # type: ignore[return-value]
+        time.sleep(2 * HOP_S)
+        start_s = time.monotonic()
+        ingest.close()
+        took_s = time.monotonic() - start_s
+        release.set()
+        robot.wait(Health, state="stopped")
+        assert robot.account()["open"] == 0
+    assert took_s < DRAIN_S + FLUSH_S + 0.5
+    assert {t.reason for t in robot.of(Tombstone)} <= {Reason.SHUTDOWN, Reason.SUPERSEDED}
+    assert robot.of(Tombstone, reason=Reason.SHUTDOWN)
+
+
+def test_close_finishes_what_is_in_flight():
+    """Breaks if a clean end throws away a window that the encoder is about to answer."""
+    with Robot("depth") as robot:
+        ingest = robot.start("depth", ToyEncoder(None, slow_s=0.5))
+        robot.wait(Embedding, 1)
+        time.sleep(HOP_S)
+        before = len(robot.of(Embedding))
+        ingest.close()
+        robot.wait(Embedding, before + 1, timeout_s=2.0)
+        ingest.close()  # twice is once
+        robot.wait(Health, state="stopped")
+    assert "depth" not in Probe.open_now
+    sums_hold(robot)
+
+
+def test_a_stream_waits_for_its_publisher_and_can_be_closed_meanwhile():
+    """Breaks if streams need their publisher first, or hang without it."""
+    with Robot("depth") as robot:
+        robot.publish.close()
+        ingest = robot.start()
+        ingest.check_health()
+        start_s = time.monotonic()
+        ingest.close()
+        assert time.monotonic() - start_s < 3.0
+        assert "depth" not in Probe.open_now
+        robot.start()
+        robot.restart_publisher()
+        robot.wait(Embedding, 2)
+
+
+def test_a_stream_unknown_to_the_publisher_waits():
+    """Breaks if a stream that a redeploy adds starts under its old publisher, in epoch 0."""
+    with Robot("depth") as robot:
+        robot.start("rear")
+        time.sleep(1.5)
+        assert "rear" not in Probe.open_now
+        assert robot.outcomes("rear") == []
+
+
+def test_a_restarted_publisher_keeps_epoch_and_seq():
+    """Breaks if readers see a new epoch, or a seq twice, because the publisher restarted."""
+    with Robot("depth") as robot:
+        robot.start()
+        before = robot.wait(Embedding, 3)[-1]
+        robot.restart_publisher()
+        after = robot.wait(Embedding, len(robot.of(Embedding)) + 3)
+    assert {e.epoch for e in after} == {before.epoch}
+    seqs = [m.seq for m in robot.outcomes()]
+    assert seqs == sorted(set(seqs))
+    assert after[-1].seq - before.seq >= 3
+
+
+def test_a_restarted_stream_has_a_higher_epoch_and_begins_at_zero():
+    """Breaks if two lives of a stream cannot be told apart."""
+    with Robot("depth") as robot:
+        first = robot.start()
+        old = robot.wait(Embedding, 1)[0].epoch
+        first.close()
+        robot.start()
+        end_s = time.monotonic() + 10
+        while not (new := [e for e in robot.of(Embedding) if e.epoch > old]):
+            assert time.monotonic() < end_s
+            time.sleep(0.05)
+    assert new[0].seq == 0
+    assert len(robot.events("stream_started")) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"driver": "camra"}, "unknown driver 'camra'"),
+        ({"modality": Modality.VISION, "frames": 3}, "2 frames"),
+        ({"hop_s": -1.0}, "above 0"),
+    ],
+)
+def test_a_plan_that_cannot_be_is_refused_at_the_start(changes, said, monkeypatch, tmp_path):
+    """Breaks if a mistake shows only as a replica that Serve restarts for ever."""
+    monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path))
+    handle, threads = Handle(ToyEncoder(None)), threading.active_count()
+    with pytest.raises(ConfigError, match=said):
+        Ingest(stream_plan(**changes), handle)
+    assert threading.active_count() == threads
+    handle.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_dead_thread_fails_the_health_check():
+    """Breaks if a stream whose thread died looks healthy to Serve for ever."""
+
+    def kill(sample: Sample) -> Sample:
+        raise SystemExit
+
+    with Robot("depth") as robot:
+        ingest = robot.start()
+        robot.wait(Embedding, 1)
+        ingest.check_health()
+        Probe.tell["depth"] = kill
+        with pytest.raises(RuntimeError, match="dead"):
+            until_raises(ingest.check_health)
+
+
+def until_raises(call: Callable[[], None]) -> None:
+    end_s = time.monotonic() + 5
+    while time.monotonic() < end_s:
+        call()
+        time.sleep(0.05)
