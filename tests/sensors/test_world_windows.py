@@ -1,0 +1,71 @@
+"""A live window of the world is what `observe` renders: a model trained on one sees the other."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bindstream.types import Modality, VisionMeta
+from pipeline.windows import Cut, make_windower
+from sensors import world_script
+from sensors.world import World
+from sensors.world_scenes import AUDIO_S, FRAME_SPAN_S, IMU_S, VISION_S, render
+
+SCRIPT = {
+    "length_s": 3600,
+    "changes": [
+        {"at_s": 0, "object": ["dog", "clock"], "distance": ["near", "far"], "light": "day",
+         "motion": "turn left", "floor": "tiles", "ambient": "rain"},
+    ],
+}  # fmt: skip
+FORMATS = {
+    Modality.VISION: (VISION_S, 0.5, 2),
+    Modality.AUDIO: (AUDIO_S, 1.0, 1),
+    Modality.IMU: (IMU_S, 1.0, 1),
+}
+
+
+def cuts(modality: Modality, seconds: float, **options: object) -> list[Cut]:
+    """What the windower makes of some seconds of the live world, on a clock that hurries."""
+    now_ns = world_script.ORIGIN_NS + 7_200_000_000_000
+
+    def clock() -> int:
+        return now_ns
+
+    driver = World("s", modality=modality, script=SCRIPT, seed=4, **options)
+    driver.open(clock)
+    length_s, hop_s, frames = FORMATS[modality]
+    windows = make_windower(
+        modality, length_s=length_s, hop_s=hop_s, rate_hz=driver.rate_hz, frames=frames
+    )
+    found: list[Cut] = []
+    for _ in range(round(seconds * 100)):
+        now_ns += 10_000_000
+        for sample in driver.read(0.0):
+            found += [cut for cut in windows.push(sample) if isinstance(cut, Cut)]
+    return found
+
+
+@pytest.mark.parametrize("modality", FORMATS)
+def test_a_live_window_is_what_observe_renders(modality: Modality) -> None:
+    """Breaks if stamps, spans, units or rendering differ between training and the robot."""
+    found = cuts(modality, FORMATS[modality][0] + 2.5)
+    assert len(found) >= 2
+    for cut in found:
+        end_s = world_script.world_s(cut.end_ns)
+        seen = render(world_script.state_at(4, end_s - 0.1, SCRIPT), end_s, {str(modality)})
+        field = {"vision": "frames"}.get(modality, str(modality))
+        np.testing.assert_allclose(cut.data, getattr(seen, field), atol=1e-4)
+        assert cut.n_missing == 0
+
+
+@pytest.mark.parametrize("rate_hz", [20.0, 30.0])
+def test_the_span_of_frames_is_that_of_training(rate_hz: float) -> None:
+    """Breaks if another camera rate changes how far the picture flows between two frames."""
+    spans = {
+        cut.meta.span_ns
+        for cut in cuts(Modality.VISION, 3.0, rate_hz=rate_hz)
+        if isinstance(cut.meta, VisionMeta)
+    }
+    assert len(spans) >= 1
+    assert all(span == pytest.approx(FRAME_SPAN_S * 1e9, abs=2) for span in spans)
