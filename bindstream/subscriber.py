@@ -33,9 +33,8 @@ DEFAULT_TOPICS = ("embedding/", "scene/")
 MAX_TOPIC_BYTES = 255
 """libzmq 4.3 crashes the process on absurdly long subscriptions; ours are below 150 bytes."""
 HIGH_WATER_MARK = 1000
-MAX_MESSAGE_BYTES = 4 << 20
 
-_SAME_HOST = re.compile(r"(ipc|inproc)://|tcp://(127\.|localhost[:;]|\[::1\])")
+_SAME_HOST = re.compile(r"(ipc|inproc)://|tcp://(127(\.\d+){3}|localhost|\[::1\]):\d+\Z")
 
 
 class Subscriber:
@@ -76,8 +75,13 @@ class Subscriber:
         self._continuity = Continuity()
         self._malformed = 0
         self._last_malformed = ""
-        self._own_context = None if context else zmq.Context()
-        self._socket = _connected(context or self._own_context, endpoint, prefixes)
+        self._own_context = zmq.Context() if context is None else None
+        try:
+            self._socket = _connected(context or self._own_context, endpoint, prefixes)
+        except ConfigError:
+            if self._own_context is not None:
+                self._own_context.term()
+            raise
 
     def receive(self, timeout_s: float | None = None) -> wire.Message | None:
         """The next message; None after ``timeout_s`` without one (None waits for ever).
@@ -210,10 +214,10 @@ def _connected(
 ) -> zmq.Socket[bytes]:
     assert context is not None  # noqa: S101
     socket: zmq.Socket[bytes] = context.socket(zmq.SUB)
+    # No MAXMSGSIZE: libzmq would leave a publisher for good after one message beyond it.
     options = {
         zmq.LINGER: 0,
         zmq.RCVHWM: HIGH_WATER_MARK,
-        zmq.MAXMSGSIZE: MAX_MESSAGE_BYTES,
         zmq.RECONNECT_IVL: 100,
         zmq.RECONNECT_IVL_MAX: 5000,
         zmq.HEARTBEAT_IVL: 1000,
