@@ -41,6 +41,11 @@ class Epochs:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)  # the rename too, or a power cut takes it back
+        finally:
+            os.close(folder)
         return self._last
 
     def _read(self) -> int:

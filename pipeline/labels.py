@@ -17,7 +17,7 @@ def question(plan: QuestionPlan, encode_text: Callable[[list[str]], Vector]) -> 
     Averaging a word's prompts before comparing is CLIP's prompt ensembling (Radford et al., 2021).
     """
     texts = [
-        prompt.format(phrase)
+        prompt.replace("{}", phrase)
         for phrases in plan.phrases.values()
         for phrase in phrases
         for prompt in plan.prompts
