@@ -10,28 +10,34 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-LENGTH_S = Fraction(2)
+LENGTH_S = 2.0
+"""Of the reference; weights with other windows take their own."""
 AUDIO_CLIPS, VIDEO_CLIPS = 3, 5
 
 
-def clip_times(duration_s: float | Fraction, count: int) -> list[tuple[Fraction, Fraction]]:
+def clip_times(
+    duration_s: float | Fraction, count: int, length_s: float = LENGTH_S
+) -> list[tuple[Fraction, Fraction]]:
     """(start, end) in seconds of each clip; a shorter file gives the same clip each time."""
-    spare = max(Fraction(duration_s) - LENGTH_S, Fraction(0))
+    length = Fraction(length_s)
+    spare = max(Fraction(duration_s) - length, Fraction(0))
     starts = [spare * n / (count - 1) for n in range(count)]
-    return [(start, start + LENGTH_S) for start in starts]
+    return [(start, start + length) for start in starts]
 
 
-def clip_samples(samples: int, rate_hz: int, count: int) -> list[slice]:
+def clip_samples(samples: int, rate_hz: int, count: int, length_s: float = LENGTH_S) -> list[slice]:
     """The clips of a sound of so many samples, as slices of it."""
-    times = clip_times(Fraction(samples, rate_hz), count)
+    times = clip_times(Fraction(samples, rate_hz), count, length_s)
     return [slice(int(start * rate_hz), int(end * rate_hz)) for start, end in times]
 
 
-def clip_frames(frames: int, fps: float, count: int) -> list[tuple[int, int]]:
+def clip_frames(
+    frames: int, fps: float, count: int, length_s: float = LENGTH_S
+) -> list[tuple[int, int]]:
     """First and last frame of each clip of a video: all that a two-frame model sees of it."""
     rate = Fraction(fps)
     pairs = []
-    for start, end in clip_times(frames / rate, count):
+    for start, end in clip_times(frames / rate, count, length_s):
         first = min(math.ceil(rate * start), frames - 1)
         last = min(math.ceil(rate * end), frames) - 1
         pairs.append((first, max(first, last)))

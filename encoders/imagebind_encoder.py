@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from bindstream.errors import InvalidInput, WeightsError
 from bindstream.types import Modality, Vector, Window
@@ -68,17 +69,30 @@ class ImageBindEncoder:
         good = [n for n, window in enumerate(windows) if self._usable(window)]
         if good:
             x = self._inputs.tensor(modality, [windows[n] for n in good])
-            out[good] = self._runtime(modality, x).numpy()
+            out[good] = self.encode_input(modality, x)
         return out
 
     def encode_text(self, texts: list[str]) -> Vector:
-        """Words -> (B, dim) float32, unit norm each. Raises InvalidInput without a text tower."""
+        """Words -> (B, dim) float32, unit norm each. A word that the weights never saw is named
+        in the log. Raises InvalidInput without a text tower."""
         if self._tokenize is None:
             raise InvalidInput(f"text: this encoder has only {', '.join(sorted(self.modalities))}")
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
-        vectors: Vector = self._runtime(Modality.TEXT, self._tokenize(texts)).numpy()
+        ids = self._tokenize(texts)
+        for text in texts:
+            if unknown := self._tokenize.unknown(text):
+                _log.warning("'%s': unknown to these weights: %s", text, ", ".join(unknown))
+        return self.encode_input(Modality.TEXT, ids)
+
+    def encode_input(self, modality: Modality, x: Tensor) -> Vector:
+        """The model's own input without a clip axis -> (N, dim) float32, unit norm each."""
+        vectors: Vector = self._runtime(modality, x).numpy()
         return vectors
+
+    def logit_scale(self, modality: Modality) -> float:
+        """What the reference multiplies a modality's unit vectors by (1 for vision)."""
+        return self._runtime.logit_scales[modality]
 
     def _one_modality(self, windows: list[Window]) -> Modality:
         kinds = {window.modality for window in windows}

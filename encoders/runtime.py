@@ -101,6 +101,7 @@ class Runtime:
     def __init__(self, model: ImageBind, device: str = "auto", dtype: str = "auto") -> None:
         parameters = sum(p.numel() for p in model.parameters())
         self.choice = choose(device, dtype, parameters)
+        self.logit_scales = {m: model.logit_scale(m) for m in model.modalities}
         self._towers: dict[Modality, Tower] = {}
         cosines: dict[Modality, float] = {}
         with torch.inference_mode():

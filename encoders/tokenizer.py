@@ -37,6 +37,9 @@ class Tokenizer(Protocol):
     def __call__(self, texts: Sequence[str]) -> Tensor:
         """B texts -> int64 (B, context_length). Raises InvalidInput for what is not a text."""
 
+    def unknown(self, text: str) -> list[str]:
+        """The words of a text that mean nothing to the weights."""
+
 
 def tokenizer_for(vocabulary: Mapping[str, Any] | None, context_length: int) -> Tokenizer:
     """The tokenizer that a card's ``vocabulary`` describes; None: CLIP's byte pairs.
@@ -112,6 +115,10 @@ class ClipTokenizer:
         start, end = (self._ids[special] for special in _SPECIALS)
         rows = [self._encode(clean(_text(t))) for t in texts]
         return _framed(rows, start, end, self.context_length)
+
+    def unknown(self, text: str) -> list[str]:  # noqa: ARG002
+        """None: any text is made of known byte pairs."""
+        return []
 
     def _encode(self, text: str) -> list[int]:
         ids: list[int] = []

@@ -132,7 +132,7 @@ def test_refuses_a_modality_that_it_lacks(weights):
         part.encode_text(["dog"])
 
 
-def test_words_become_unit_vectors_at_any_length(encoder):
+def test_words_become_unit_vectors_at_any_length(encoder, caplog):
     """Breaks if a text's vector depends on its batch, or an unknown word breaks it."""
     texts = ["a dog barks", "the robot is moving left", "", "a zebra barks"]
     out = encoder.encode_text(texts)
@@ -141,6 +141,7 @@ def test_words_become_unit_vectors_at_any_length(encoder):
     alone = np.concatenate([encoder.encode_text([t]) for t in texts])
     assert np.allclose(out, alone, atol=1e-5)
     assert encoder.encode_text([]).shape == (0, 64)
+    assert "'a zebra barks': unknown to these weights: zebra" in caplog.text
 
 
 def test_says_which_space_and_which_file(encoder, weights):
