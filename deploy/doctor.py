@@ -32,7 +32,7 @@ EXTRAS = {
     "bind": ("peft", "matplotlib"),
 }
 NEEDED_EXTRAS = ("sensors", "server")
-PORTS = {5570: "the publisher", 8000: "HTTP"}
+PORTS = {5570: "the stream", 8000: "HTTP"}
 SHM = Path("/dev/shm")  # noqa: S108 - looked at, never written to
 SHM_WANTED_BYTES = 512 << 20
 
@@ -205,7 +205,10 @@ def _ports() -> Iterator[Finding]:
         else:
             fix = f"ss -ltnp 'sport = :{port}'   # names the holder"
             yield Finding(
-                f"port {port}", NOTE, f"held by another program (or a running {use})", fix
+                f"port {port}",
+                NOTE,
+                f"{use} needs it: held, by a robot that runs or by another program",
+                fix,
             )
 
 
