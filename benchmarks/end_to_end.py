@@ -1,0 +1,281 @@
+"""What the pipeline costs beyond the encoder, beside a bare loop in one process.
+
+    python benchmarks/end_to_end.py [--seconds 60] [--config ray_config.yaml] [--json]
+
+Runs ``bindstream run`` as a user does and subscribes to it from this process; then the same
+drivers, windows, encoder and ZeroMQ socket in one bare loop without Ray. Overhead is as DESIGN has
+it: received - arrival of the sample that completed the window - encode. CPU is process time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+
+from bindstream import Embedding, Subscriber
+from deploy.config import load, shipped_path
+
+WARM_UP_S = 12.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--config", type=Path, default=shipped_path())
+    parser.add_argument("--json", action="store_true")
+    args = parser.parse_args()
+    pipeline = measure_pipeline(args.config, args.seconds)
+    bare = measure_bare(args.config, args.seconds)
+    if args.json:
+        print(json.dumps({"pipeline": pipeline, "bare": bare}))
+    else:
+        print(table(pipeline, bare))
+
+
+# the pipeline -----------------------------------------------------------------------------------
+
+
+def measure_pipeline(config: Path, seconds: float) -> dict[str, Any]:
+    """Overhead, CPU and memory of a running robot, once every stream has delivered."""
+    with running(config) as (process, endpoint, started):
+        time.sleep(WARM_UP_S)
+        before = cpu_by_role(process)
+        seen = list(received(endpoint, seconds))
+        after = cpu_by_role(process)
+        memory = memory_mb(process)
+    spent = {role: after[role] - before.get(role, 0.0) for role in after}
+    result = figures(seen)
+    encode_s = sum(e.encode_ms for e in seen) / 1e3
+    ours = sum(s for role, s in spent.items() if role.startswith("ours"))
+    result["cpu_beyond_encode_ms"] = (ours - encode_s) / len(seen) * 1e3
+    result["cpu_idle_ray_percent"] = spent.get("ray", 0.0) / seconds * 100
+    result["cpu_by_role_percent"] = {r: s / seconds * 100 for r, s in sorted(spent.items())}
+    result["first_vector_s"] = started
+    result["memory_mb"] = memory
+    return result
+
+
+@contextmanager
+def running(config: Path) -> Iterator[tuple[psutil.Process, str, dict[str, float]]]:
+    """``bindstream run`` on the config; yields once every stream has delivered."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-m", "deploy.cli", "run", str(config), "--json"]
+        log = (Path(folder) / "log").open("w")
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        try:
+            started = first_vectors(child, {s.name for s in load(config).args.streams})
+            yield psutil.Process(child.pid), load(config).args.publish.endpoint, started
+        finally:
+            child.terminate()
+            child.communicate(timeout=60)
+            log.close()
+
+
+def first_vectors(child: subprocess.Popen[str], wanted: set[str]) -> dict[str, float]:
+    """Seconds from the command's start to each stream's first vector."""
+    started: dict[str, float] = {}
+    begin_s = time.monotonic()
+    assert child.stdout is not None
+    for line in child.stdout:
+        record = json.loads(line)
+        if record["kind"] == "embedding" and record["stream"] not in started:
+            started[record["stream"]] = time.monotonic() - begin_s
+        if started.keys() >= wanted:
+            break
+    drain(child)
+    return started
+
+
+def drain(child: subprocess.Popen[str]) -> None:
+    """Keep the child's pipe empty without spending this process's time on JSON."""
+    import threading
+
+    assert child.stdout is not None
+    stream = child.stdout
+    threading.Thread(target=lambda: [None for _ in stream], daemon=True).start()
+
+
+def received(endpoint: str, seconds: float) -> Iterator[Embedding]:
+    """What a subscriber gets in that time."""
+    until_s = time.monotonic() + seconds
+    with Subscriber(endpoint, topics=["embedding/"]) as reader:
+        while time.monotonic() < until_s:
+            message = reader.receive(0.1)
+            if isinstance(message, Embedding):
+                yield message
+
+
+def role(process: psutil.Process, root: psutil.Process) -> str:
+    """Who pays: our deployments, the table's process, or Ray itself."""
+    words = " ".join(process.cmdline()).split()
+    name = words[0].partition(".")[0] if words else ""
+    if process.pid == root.pid:
+        return "run (the live table)"
+    if ":stream-" in name:
+        return "ours: streams"
+    if name.startswith("ray::ServeReplica:"):
+        deployment = name.rpartition(":")[2]
+        return "ray" if deployment == "ingress" else f"ours: {deployment}"
+    return "ray"
+
+
+def cpu_by_role(root: psutil.Process) -> dict[str, float]:
+    """Seconds of user and system time so far."""
+    total: dict[str, float] = {}
+    for process in [root, *root.children(recursive=True)]:
+        times = process.cpu_times()
+        key = role(process, root)
+        total[key] = total.get(key, 0.0) + times.user + times.system
+    return total
+
+
+def memory_mb(root: psutil.Process) -> dict[str, float]:
+    """Unique memory (USS) per role, and how many processes."""
+    total: dict[str, float] = {}
+    for process in [root, *root.children(recursive=True)]:
+        key = role(process, root)
+        total[key] = total.get(key, 0.0) + process.memory_full_info().uss / 2**20
+    return {key: round(mb) for key, mb in sorted(total.items())}
+
+
+# the bare loop ----------------------------------------------------------------------------------
+
+
+def measure_bare(config: Path, seconds: float) -> dict[str, Any]:
+    """The same in one process and one thread, in a process of its own."""
+    command = [sys.executable, __file__, "--bare", str(config), str(seconds)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def bare_loop(config: Path, seconds: float) -> None:
+    """Read five drivers in turn, cut, encode, publish, receive; print the figures as JSON."""
+    import torch
+    import zmq
+
+    from bindstream import wire
+    from deploy.app import stream_plan
+    from encoders.loading import load_encoder
+    from pipeline.windows import Cut, make_windower
+    from sensors import load as load_driver
+
+    torch.set_num_threads(1)
+    args = load(config).args
+    first = args.encoders[0]
+    encoder = load_encoder(first.kind, first.weights, device=first.device, dtype=first.dtype)
+    streams = []
+    for stream in args.streams:
+        plan = stream_plan(args, stream)
+        driver = load_driver(plan.driver)(plan.stream, **plan.options)
+        driver.open(time.time_ns)
+        windower = make_windower(
+            plan.modality, length_s=plan.length_s, hop_s=plan.hop_s,
+            rate_hz=driver.rate_hz, frames=plan.frames,
+        )  # fmt: skip
+        streams.append((plan, driver, windower))
+    socket = zmq.Context.instance().socket(zmq.XPUB)
+    port = socket.bind_to_random_port("tcp://127.0.0.1")
+    seen: list[Embedding] = []
+    begin_s, begin_cpu = time.monotonic(), time.process_time()
+    with Subscriber(f"tcp://127.0.0.1:{port}", topics=["embedding/"]) as reader:
+        while time.monotonic() < begin_s + WARM_UP_S + seconds:
+            if not seen and time.monotonic() < begin_s + WARM_UP_S:
+                begin_cpu = time.process_time()
+            for plan, driver, windower in streams:
+                for sample in driver.read(0.002):
+                    for cut in windower.push(sample):
+                        if isinstance(cut, Cut):
+                            message = encoded(plan, cut, encoder)
+                            socket.send_multipart(wire.encode(message))
+            message = reader.receive(0)
+            if isinstance(message, Embedding) and time.monotonic() > begin_s + WARM_UP_S:
+                seen.append(message)
+    result = figures(seen)
+    encode_s = sum(e.encode_ms for e in seen) / 1e3
+    spent = time.process_time() - begin_cpu
+    result["cpu_beyond_encode_ms"] = (spent - encode_s) / len(seen) * 1e3
+    print(json.dumps(result))
+
+
+def encoded(plan: Any, cut: Any, encoder: Any) -> Embedding:
+    """One window through the encoder, as a message."""
+    from bindstream import Window
+
+    now_ns = time.time_ns()
+    window = Window(
+        plan.robot, plan.stream, plan.modality, 1, cut.seq, cut.start_ns, cut.end_ns, cut.data,
+        cut.meta, cut.n_missing, cut.captured_ns, now_ns, now_ns + 10**10,
+    )  # fmt: skip
+    start_s = time.perf_counter()
+    vector = encoder.encode([window])[0]
+    encode_ms = (time.perf_counter() - start_s) * 1e3
+    done_ns = time.time_ns()
+    return Embedding(
+        plan.robot, plan.stream, plan.modality, 1, cut.seq, cut.start_ns, cut.end_ns,
+        cut.captured_ns, now_ns, done_ns, done_ns, 0.0, encode_ms, cut.n_missing,
+        encoder.space_id, encoder.encoder_id, vector,
+    )  # fmt: skip
+
+
+# the table --------------------------------------------------------------------------------------
+
+
+def figures(seen: list[Embedding]) -> dict[str, Any]:
+    """Quantiles of overhead and encode over what was received."""
+    overhead = [(e.received_ns - e.captured_ns) / 1e6 - e.encode_ms for e in seen]
+    encode = [e.encode_ms for e in seen]
+    whole = [(e.received_ns - e.captured_ns) / 1e6 for e in seen]
+    return {
+        "embeddings": len(seen),
+        "overhead_p50_ms": float(np.percentile(overhead, 50)),
+        "overhead_p99_ms": float(np.percentile(overhead, 99)),
+        "overhead_max_ms": float(max(overhead)),
+        "encode_p50_ms": float(np.percentile(encode, 50)),
+        "whole_p50_ms": float(np.percentile(whole, 50)),
+    }
+
+
+ROWS = (
+    ("embeddings measured", "embeddings", "{:.0f}"),
+    ("overhead p50, ms", "overhead_p50_ms", "{:.2f}"),
+    ("overhead p99, ms", "overhead_p99_ms", "{:.2f}"),
+    ("overhead max, ms", "overhead_max_ms", "{:.1f}"),
+    ("encode p50, ms", "encode_p50_ms", "{:.2f}"),
+    ("sample to subscriber p50, ms", "whole_p50_ms", "{:.2f}"),
+    ("CPU beyond encode, ms per embedding", "cpu_beyond_encode_ms", "{:.1f}"),
+)
+
+
+def table(pipeline: dict[str, Any], bare: dict[str, Any]) -> str:
+    """Markdown, as docs/benchmarks.md holds it."""
+    lines = ["| | bindstream | bare loop | ratio |", "|---|---|---|---|"]
+    for title, key, form in ROWS:
+        a, b = pipeline[key], bare[key]
+        ratio = f"{a / b:.2f}" if b else ""
+        lines.append(f"| {title} | {form.format(a)} | {form.format(b)} | {ratio} |")
+    firsts = pipeline["first_vector_s"]
+    lines.append(f"| first vector after the command, s | {min(firsts.values()):.1f} | | |")
+    lines.append(f"| every stream's first vector, s | {max(firsts.values()):.1f} | | |")
+    lines.append("\n| who | % of one core | USS, MB |\n|---|---|---|")
+    for name, percent in pipeline["cpu_by_role_percent"].items():
+        lines.append(f"| {name} | {percent:.1f} | {pipeline['memory_mb'].get(name, 0)} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--bare"]:
+        bare_loop(Path(sys.argv[2]), float(sys.argv[3]))
+    else:
+        main()
