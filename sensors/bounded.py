@@ -12,7 +12,7 @@ T = TypeVar("T")
 class _Call(Generic[T]):
     """One call on its own daemon thread; its result or error, or neither when abandoned."""
 
-    def __init__(self, work: Callable[[], T], undo: Callable[[T], object] | None) -> None:
+    def __init__(self, work: Callable[[], T], undo: Callable[[T | None], object]) -> None:
         self._work = work
         self._undo = undo
         self._lock = threading.Lock()
@@ -22,33 +22,36 @@ class _Call(Generic[T]):
         self.error: Exception | None = None
 
     def __call__(self) -> None:
+        result, error = None, None
         try:
             result = self._work()
-        except Exception as error:  # handed to the caller, who may be gone by now
-            self.error = error
-            self.done.set()
-            return
+        except Exception as raised:  # handed to the caller, who may be gone by now
+            error = raised
         with self._lock:
             late = self._abandoned
-            if not late:
-                self.results.append(result)
-                self.done.set()
-        if late and self._undo:
+            self.error = error
+            if error is None:
+                self.results.append(result)  # type: ignore[arg-type]
+            self.done.set()
+        if late:
             self._undo(result)
 
     def abandon(self) -> None:
         """Nobody waits any more: what still comes is undone. Unless it came just now."""
         with self._lock:
             self._abandoned = not self.done.is_set()
+        if self._abandoned:
+            raise TimeoutError
 
 
 def call_within(
-    timeout_s: float, work: Callable[[], T], undo: Callable[[T], object] | None = None
+    timeout_s: float, work: Callable[[], T], undo: Callable[[T | None], object] = lambda _: None
 ) -> T:
-    """``work()``, or TimeoutError after ``timeout_s``; then ``undo(result)`` if it still ends.
+    """``work()``, or TimeoutError after ``timeout_s``.
 
-    The only thread that a driver starts, and it reads nothing: a library's call that hangs
-    cannot be ended in any other way, and a driver must be able to give up on it.
+    If it still ends later, ``undo`` gets its result (None if it raised). This is the only thread
+    that a driver starts, and it reads nothing: a library's call that hangs cannot be ended in
+    any other way, and a driver must be able to give up on it.
     """
     call = _Call(work, undo)
     threading.Thread(target=call, name="bounded-call", daemon=True).start()
@@ -56,6 +59,4 @@ def call_within(
         call.abandon()
     if call.error is not None:
         raise call.error
-    if not call.results:
-        raise TimeoutError(f"no answer within {timeout_s:g} s")
     return call.results[0]

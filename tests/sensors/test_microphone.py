@@ -1,0 +1,221 @@
+"""The microphone through PyAudio, PortAudio, ALSA and a real PulseAudio daemon."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from bindstream.errors import ConfigError, DeviceLost, DeviceUnavailable, WrongFormat
+from sensors.microphone import Microphone
+from tests.devices.pulse import DEVICE, pcm16, write_wav
+from tests.devices.reading import read_for
+
+pytestmark = pytest.mark.daemon
+
+
+@pytest.fixture
+def opened(pulse):
+    """Opens microphones and closes them at the end."""
+    microphones = []
+
+    def open_one(**options):
+        microphone = Microphone("mic", **({"device": DEVICE} | options))
+        microphones.append(microphone)
+        microphone.open(time.time_ns)
+        return microphone
+
+    yield open_one
+    for microphone in microphones:
+        microphone.close()
+
+
+def bell(seconds=1.5, rate_hz=48000):
+    """A sound that is like itself at no other time: noise of speech's band, with a swell."""
+    t = np.arange(int(seconds * rate_hz)) / rate_hz
+    tones = sum(np.sin(2 * np.pi * f * t**1.3 + f) for f in (180, 410, 990, 1730))
+    return (0.2 * tones * np.hanning(len(t))).astype(np.float32)
+
+
+def likeness(heard, played):
+    """The normalised cross correlation at the best shift."""
+    size = 1 << (len(heard) + len(played)).bit_length()
+    shifted = np.fft.irfft(np.fft.rfft(heard, size) * np.fft.rfft(played, size).conj(), size)
+    summed = np.concatenate([[0.0], np.cumsum(np.square(heard, dtype=np.float64))])
+    energy = summed[len(played) :] - summed[: -len(played)]
+    best = int(np.argmax(shifted[: len(energy)]))
+    return shifted[best] / np.sqrt(energy[best] * np.square(played).sum())
+
+
+@pytest.mark.parametrize("options", [{}, {"rate_hz": 44100, "channels": 2}, {"rate_hz": 16000}])
+def test_what_is_played_is_what_is_heard(pulse, opened, tmp_path, options):
+    """Breaks if samples are lost, mixed or resampled wrongly, at any rate of the device."""
+    microphone = opened(**options)
+    pulse.play(write_wav(tmp_path / "bell.wav", bell()))
+    samples = read_for(microphone, 2.8)
+    heard = np.concatenate([s.data for s in samples])
+    assert heard.dtype == np.float32
+    assert len(heard) == pytest.approx(2.8 * 16000, rel=0.1)
+    t = np.arange(int(1.5 * 16000)) * 3
+    assert likeness(heard, bell()[t]) > 0.98
+
+
+def test_a_click_is_stamped_within_the_documented_latency(pulse, opened):
+    """Breaks if the times are off by the wake-up of the sound server, or by its backlog."""
+    microphone = opened()
+    player = pulse.open_player()
+    silence, click = np.zeros(480, np.float32), np.zeros(480, np.float32)
+    click[:48] = 0.9
+    clicked_ns, samples, start_s = [], [], time.monotonic()
+    for index in range(250):  # 10 ms of sound every 10 ms
+        if index % 50 == 49:
+            clicked_ns.append(time.time_ns())
+        player.stdin.write(pcm16(click if index % 50 == 49 else silence))
+        player.stdin.flush()
+        while time.monotonic() < start_s + (index + 1) * 0.01:
+            samples += microphone.read(0.002)
+    samples += read_for(microphone, 0.4)
+    loud = [(s.t_ns + np.flatnonzero(np.abs(s.data) > 0.3) * 62_500) for s in samples]
+    heard_ns = np.concatenate(loud)
+    delays_ms = [(heard_ns[heard_ns > c - 100e6][0] - c) / 1e6 for c in clicked_ns]
+    # 100 ms: the player's own buffer and the sink's, which no recorder can know.
+    assert -50 < np.median(delays_ms) < microphone.latency_ms + 100
+
+
+def test_a_killed_daemon_is_lost_and_a_new_one_is_found(pulse, opened):
+    """Breaks if the end of the sound server goes unseen, or needs a restart of ours."""
+    microphone = opened()
+    pulse.signal(signal.SIGKILL)
+    started = time.monotonic()
+    with pytest.raises(DeviceLost, match="no sound"):
+        read_for(microphone, 4)
+    assert time.monotonic() - started < 2
+    microphone.close()
+    with pytest.raises(DeviceUnavailable):
+        microphone.open(time.time_ns)
+    pulse.start()
+    microphone.open(time.time_ns)
+    assert read_for(microphone, 0.3)
+
+
+def test_a_sink_that_goes_away_is_lost(pulse, opened):
+    """Breaks if an unplugged sound card goes unseen."""
+    microphone = opened()
+    pulse.control("unload-module", "module-null-sink")
+    with pytest.raises(DeviceLost):
+        read_for(microphone, 4)
+
+
+_STOPPED = """
+import os, signal, sys, time
+from bindstream.errors import DeviceLost, DeviceUnavailable
+from sensors.microphone import Microphone
+pid = int(sys.argv[1])
+microphone = Microphone("mic", device="robotmic", open_timeout_s=1.5)
+microphone.open(time.time_ns)
+os.kill(pid, signal.SIGSTOP)
+began = time.monotonic()
+try:
+    while True:
+        microphone.read(0.2)
+except DeviceLost:
+    print("lost", round(time.monotonic() - began, 2))
+began = time.monotonic()
+microphone.close()
+microphone.close()
+print("closed", round(time.monotonic() - began, 2))
+began = time.monotonic()
+try:
+    microphone.open(time.time_ns)
+except DeviceUnavailable as error:
+    print("unavailable", round(time.monotonic() - began, 2), error)
+if "recover" not in sys.argv:
+    sys.exit()
+os.kill(pid, signal.SIGCONT)
+for _ in range(40):
+    time.sleep(0.2)
+    try:
+        microphone.open(time.time_ns)
+        break
+    except DeviceUnavailable:
+        pass
+print("heard", len(microphone.read(0.5)))
+microphone.close()
+"""
+
+
+def stopped(pulse, *arguments):
+    """What a process says that has a microphone open when the daemon is stopped.
+
+    In a process of its own: what hangs in PortAudio ends with the process alone.
+    """
+    command = [sys.executable, "-u", "-c", _STOPPED, str(pulse.pid), *arguments]
+    environment = os.environ | pulse.environment
+    done = subprocess.run(command, env=environment, stdout=-1, timeout=60, text=True, check=True)
+    return dict(line.split(" ", 1) for line in done.stdout.splitlines())
+
+
+def test_a_stopped_daemon_hangs_nobody(pulse):
+    """Breaks if closing, opening again, or the process's end waits for a daemon that is stopped."""
+    said = stopped(pulse)
+    assert float(said["lost"]) < 2.0
+    assert float(said["closed"]) < 1.5
+    assert "does not answer within 1.5 s" in said["unavailable"]
+    assert float(said["unavailable"].split()[0]) < 4
+
+
+@pytest.mark.long
+def test_a_daemon_that_goes_on_is_heard_again(pulse):
+    """Breaks if the calls that were given up leave the sound system unusable for ever."""
+    assert int(stopped(pulse, "recover")["heard"]) > 0
+
+
+def test_digital_silence_can_be_a_loss(opened):
+    """Breaks if a microphone that was moved to a dead source cannot be noticed."""
+    with pytest.raises(DeviceLost, match="zeros"):
+        read_for(opened(max_zero_s=0.3), 2)
+
+
+def test_what_is_not_there_is_named(pulse):
+    """Breaks if a wrong name or rate ends in another device, or in silence."""
+    with pytest.raises(DeviceUnavailable, match=r"'nosuch' is no microphone.*robotmic"):
+        Microphone("mic", device="nosuch").open(time.time_ns)
+    with pytest.raises(DeviceUnavailable, match="99 is no microphone"):
+        Microphone("mic", device=99).open(time.time_ns)
+    with pytest.raises(DeviceUnavailable, match=r"matches 2 microphones.*pulse.*default"):
+        Microphone("mic", device="u").open(time.time_ns)
+    with pytest.raises(WrongFormat, match=r"wanted 60 channels at any Hz.*robotmic"):
+        Microphone("mic", device=DEVICE, channels=60).open(time.time_ns)
+
+
+def test_nothing_is_written_to_stderr(pulse, capfd):
+    """Breaks if ALSA's eighty lines hide the one that matters."""
+    microphone = Microphone("mic", device=DEVICE)
+    microphone.open(time.time_ns)
+    microphone.close()
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("device", ""),
+        ("device", -1),
+        ("device", 1.5),
+        ("rate_hz", 10),
+        ("channels", 0),
+        ("channel", -1),
+        ("open_timeout_s", 0),
+        ("max_zero_s", 0),
+        ("delay_ms", -1),
+    ],
+)
+def test_bad_options_are_named(key, value):
+    """Breaks if `check` would let a value pass that cannot work."""
+    with pytest.raises(ConfigError, match=f"'mic': option {key}"):
+        Microphone("mic", **{key: value})
