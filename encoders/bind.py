@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bindstream.errors import WeightsError
+from encoders import batch_norm
 
 Batch: TypeAlias = tuple[Tensor, ...]
 
@@ -223,6 +225,17 @@ def fit(
         _save(resume, objective, opt, schedule, progress)
     objective.eval()
     return progress
+
+
+def settle_norms(objective: Any, n_rows: int, schedule: Schedule, batches: int = 40) -> None:
+    """After training: batch norms' statistics as averages over ``batches`` training batches."""
+
+    def encode(n: int) -> Batch:
+        with half_precision(), plain_attention():
+            vectors: Batch = objective.encode(_batch(objective, n_rows, schedule, -1 - n))
+        return vectors
+
+    batch_norm.settle(objective, [partial(encode, n) for n in range(batches)])
 
 
 def _batch(objective: Any, n_rows: int, schedule: Schedule, step: int) -> Batch:

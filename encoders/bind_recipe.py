@@ -18,7 +18,7 @@ from torch import Tensor
 
 from bindstream.types import Modality
 from encoders import batch_norm, tiny
-from encoders.bind import Progress, Schedule, Temperature, fit, half_precision, plain_attention
+from encoders.bind import Progress, Schedule, Temperature, fit, settle_norms
 from encoders.bind_data import Pairs
 from encoders.bind_sensor import SensorObjective
 from encoders.bind_words import Captioner, Truth, WordsObjective, image_vectors
@@ -31,8 +31,6 @@ from encoders.weights import tower_hash
 State = dict[str, Tensor]
 Report = Callable[[str, Progress], None]
 """Gets the stage's name and where it stands, after each step."""
-
-_SETTLE_BATCHES = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +129,7 @@ def _model(vocab_size: int, modalities: list[Modality]) -> ImageBind:
 
 def _finished(objective: Any, model: ImageBind, schedule: Schedule, count: int) -> State:
     """Settle and fold the norms; round to half precision."""
-
-    def one(n: int) -> Callable[[], object]:
-        def run() -> object:
-            generator = torch.Generator().manual_seed(n)
-            rows = torch.randint(count, (schedule.batch,), generator=generator)
-            with half_precision(), plain_attention():
-                return objective.encode(objective.batch(rows, generator))
-
-        return run
-
-    batch_norm.settle(objective, [one(n) for n in range(_SETTLE_BATCHES)])
+    settle_norms(objective, count, schedule)
     batch_norm.fold(model)
     kept = ("log_logit_scale", "mask")
     return {
