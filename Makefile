@@ -33,4 +33,4 @@ bench: setup ## every benchmark, one after the other
 	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
 
 weights: setup ## train the small shipped weights again, from the simulated robot
-	$(BIN)/bindstream bind --recipe tiny --out encoders/checkpoints/bindstream_tiny.safetensors
+	$(BIN)/bindstream bind --recipe tiny --out encoders/checkpoints/bindstream_tiny.safetensors --work build/weights
