@@ -1,0 +1,78 @@
+"""``bindstream eval --live``: a running simulated robot's words against its world's truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from bindstream.errors import ConfigError
+from bindstream.subscriber import Subscriber
+from bindstream.types import Scene
+from deploy.app import stream_plan
+from deploy.config import AppArgs, Config, QuestionArgs
+from deploy.following import Following, Score, Tick
+from sensors import world_script
+
+STARTING_S = 60.0
+
+
+def follow(config: Config, seconds: float) -> list[Score]:
+    """Subscribe for that long to the robot that runs ``config``; one score per question.
+
+    Raises ConfigError when its streams are not one simulated world, or when nobody publishes.
+    """
+    seed, script = _world_of(config.args)
+    following = Following(allowed_s(config.args))
+    for scene in _scenes(config.args.publish.endpoint, seconds):
+        t_s = world_script.world_s(scene.end_ns)
+        truth = world_script.truth(seed, t_s, script)
+        following.add(
+            Tick(
+                t_s=t_s,
+                truth={name: _words(truth[name]) for name in config.args.labels},
+                held_s=world_script.unchanged_s(seed, t_s, script),
+                said=scene.words,
+            )
+        )
+    return following.scores()
+
+
+def allowed_s(args: AppArgs) -> dict[str, float]:
+    """Per question the longest window, plus its hop, among the streams that can answer."""
+    return {name: _slowest_s(args, question) for name, question in args.labels.items()}
+
+
+def record(score: Score) -> dict[str, Any]:
+    """A score as ``--json`` prints it."""
+    return {"kind": "live", **asdict(score)}
+
+
+def _slowest_s(args: AppArgs, question: QuestionArgs) -> float:
+    asked = [s for s in args.streams if s.modality in question.modalities]
+    return max((stream_plan(args, s).length_s + s.hop for s in asked), default=0.0)
+
+
+def _world_of(args: AppArgs) -> tuple[int, Any]:
+    options = [s.options for s in args.streams if s.driver == "world"]
+    worlds = [(int(o.get("seed", 0)), o.get("script")) for o in options]
+    if len(options) != len(args.streams) or any(w != worlds[0] for w in worlds):
+        raise ConfigError("--live needs a robot whose streams are all one world: seed and script")
+    return worlds[0]
+
+
+def _words(truth: str | list[str]) -> frozenset[str]:
+    return frozenset([truth] if isinstance(truth, str) else truth)
+
+
+def _scenes(endpoint: str, seconds: float) -> Iterator[Scene]:
+    with Subscriber(endpoint, topics=["scene/"]) as reader:
+        first = reader.receive(STARTING_S)
+        if first is None:
+            raise ConfigError(f"nobody publishes at {endpoint}: start 'bindstream run' first")
+        until_s = time.monotonic() + seconds
+        while time.monotonic() < until_s:
+            message = reader.receive(1.0)
+            if isinstance(message, Scene) and message.words:  # labels are learnt by now
+                yield message
