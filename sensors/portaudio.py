@@ -29,6 +29,7 @@ _NO_SUCH_FORM = (
 T = TypeVar("T")
 
 _lock = threading.Lock()
+_calls = threading.Lock()
 _silent: list[Any] = []
 _text, _int = ctypes.c_char_p, ctypes.c_int
 _ALSA_HANDLER = ctypes.CFUNCTYPE(None, _text, _int, _text, _int, _text)
@@ -88,7 +89,7 @@ class Session:
         It is ended where the call at last returns: ending it under a running call would crash.
         """
         try:
-            return call_within(timeout_s, work, undo=lambda _: self._close())
+            return call_within(timeout_s, _alone(work), undo=lambda _: self._close())
         except TimeoutError:
             self._abandoned = True
             raise
@@ -126,6 +127,18 @@ class Session:
             raise
         return True
 
+    def rates_hz(self, device: Input) -> list[int]:
+        """The rates at which the device opens, of RATES_HZ; opens and closes it for each."""
+        return [rate_hz for rate_hz in sorted(RATES_HZ) if self._opens(device, Form(rate_hz, 1))]
+
+    def _opens(self, device: Input, form: Form) -> bool:
+        try:
+            return self.start(device, form, lambda *_: (None, pyaudio.paComplete))
+        except OSError:
+            return False
+        finally:
+            self.stop()
+
     def stop(self) -> None:
         """Close the stream, keep the session. May hang."""
         stream, self._stream = self._stream, None
@@ -144,7 +157,7 @@ class Session:
         if not self._abandoned:
             # After a time-out the thread waits on; what it holds ends with the process.
             with contextlib.suppress(TimeoutError):
-                call_within(CLOSE_S, self._close)
+                call_within(CLOSE_S, _alone(self._close))
 
     def _close(self) -> None:
         with contextlib.suppress(OSError):  # the device may be gone already
@@ -158,7 +171,17 @@ class Session:
 def begin(timeout_s: float) -> Session:
     """A session of its own. Raises TimeoutError where the sound server does not answer."""
     quieten()
-    return call_within(timeout_s, lambda: Session(pyaudio.PyAudio()), undo=_end)
+    return call_within(timeout_s, _alone(lambda: Session(pyaudio.PyAudio())), undo=_end)
+
+
+def _alone(work: Callable[[], T]) -> Callable[[], T]:
+    """The call, one at a time: PortAudio is not thread-safe, and `check` opens all at once."""
+
+    def guarded() -> T:
+        with _calls:
+            return work()
+
+    return guarded
 
 
 def _end(session: Session | None) -> None:

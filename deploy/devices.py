@@ -1,0 +1,125 @@
+"""``bindstream devices``: the cameras, microphones and serial ports of this machine.
+
+Looks, and opens microphones alone (for a moment, to learn their rates). Never raises: where a
+library is missing or a device cannot be asked, it says so in that place.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+HELP = "list the sensors of this machine"
+ANSWER_S = 5.0
+VIDEO = Path("/sys/class/video4linux")
+Row = dict[str, Any]
+"""One device: ``kind``, ``driver``, ``options`` that name it to the driver, ``name``, and what is
+known of it; or ``kind`` and ``problem``."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of ``devices``."""
+    parser.add_argument("--json", action="store_true", help="one object per line")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print what is there; 0 always."""
+    for kind, look in LOOKS.items():
+        rows = found(kind, look)
+        if args.json:
+            for row in rows:
+                print(json.dumps(row), flush=True)
+            continue
+        print(f"{kind}s" if rows else f"{kind}s: none")
+        for row in rows:
+            print(f"  {_line(row)}", flush=True)
+    return 0
+
+
+def found(kind: str, look: Callable[[], Iterator[Row]]) -> list[Row]:
+    """The devices of one kind; what went wrong in looking is a row too."""
+    rows: list[Row] = []
+    try:
+        rows.extend({"kind": kind} | row for row in look())
+    except ModuleNotFoundError as error:
+        extra = f"needs {error.name}: pip install 'bindstream[sensors]'"
+        rows.append({"kind": kind, "problem": extra})
+    except TimeoutError:
+        rows.append({"kind": kind, "problem": f"no answer within {ANSWER_S:g} s: is it hung?"})
+    except Exception as error:  # whatever a library raises, the other kinds are still listed
+        rows.append({"kind": kind, "problem": f"{type(error).__name__}: {error}"})
+    return rows
+
+
+def cameras() -> Iterator[Row]:
+    """V4L2 devices; of a camera's several nodes those that capture come first."""
+    for node in sorted(VIDEO.glob("video*"), key=lambda p: int(p.name[5:] or 0)):
+        path = f"/dev/{node.name}"
+        row: Row = {"driver": "camera", "options": {"source": path}, "name": _text(node / "name")}
+        if _text(node / "index") not in ("", "0"):
+            row["note"] = "not the first node of its camera: often metadata, or another format"
+        if not os.access(path, os.R_OK | os.W_OK):
+            row["problem"] = "no permission: sudo usermod -aG video $USER, then log in again"
+        yield row
+
+
+def microphones() -> Iterator[Row]:
+    """PortAudio's input devices and the rates at which each opens."""
+    from sensors import portaudio
+
+    session = portaudio.begin(ANSWER_S)
+    try:
+        for device in session.inputs():
+            rates = session.within(ANSWER_S, partial(session.rates_hz, device))
+            yield {
+                "driver": "microphone",
+                "options": {"device": device.name},
+                "name": device.name,
+                "index": device.index,
+                "channels": device.channels,
+                "default_hz": device.default_hz,
+                "rates_hz": rates,
+            } | ({} if rates else {"problem": "does not open: busy?"})
+    finally:
+        session.close()
+
+
+def serial_ports() -> Iterator[Row]:
+    """Serial ports that have a device behind them."""
+    from serial.tools import list_ports
+
+    lasting = {link.resolve(): str(link) for link in Path("/dev/serial/by-id").glob("*")}
+    for port in sorted(list_ports.comports()):
+        if port.hwid == "n/a":  # a ttyS* that the kernel lists whether it is there or not
+            continue
+        path = lasting.get(Path(port.device).resolve(), port.device)
+        row: Row = {"driver": "imu", "options": {"port": path}, "name": port.description}
+        if not os.access(port.device, os.R_OK | os.W_OK):
+            row["problem"] = "no permission: sudo usermod -aG dialout $USER, then log in again"
+        yield row
+
+
+LOOKS = {"camera": cameras, "microphone": microphones, "serial port": serial_ports}
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except OSError:
+        return ""
+
+
+def _line(row: Row) -> str:
+    if "options" not in row:
+        return f"! {row['problem']}"
+    option = ", ".join(f"{key}: {value}" for key, value in row["options"].items())
+    parts = [f"{option:36}", f"{row['name']}"]
+    if "rates_hz" in row:
+        parts.append(f"{row['channels']} channels, {'/'.join(map(str, row['rates_hz']))} Hz")
+    parts += [f"! {row[key]}" for key in ("problem", "note") if key in row]
+    return "  ".join(parts)
