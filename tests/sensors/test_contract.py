@@ -1,0 +1,172 @@
+"""What every driver of the table promises, tried on a real device and on one that is absent."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bindstream.errors import ConfigError, DeviceLost, DeviceUnavailable
+from bindstream.types import SENSED, Modality
+from sensors import DRIVERS, load
+from tests.devices import rigs
+
+OFFSET_NS = 3_600 * 10**9
+SHAPES = {
+    Modality.VISION: (np.uint8, 3),
+    Modality.AUDIO: (np.float32, 1),
+    Modality.DEPTH: (np.float32, 2),
+    Modality.THERMAL: (np.float32, 2),
+    Modality.IMU: (np.float32, 1),
+}
+
+
+@pytest.fixture(params=sorted(DRIVERS))
+def name(request, tmp_path, monkeypatch):
+    monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path / "run"))
+    if request.param == "microphone":
+        request.applymarker(pytest.mark.daemon)
+    return request.param
+
+
+def robot_clock():
+    """A robot's clock that is not this machine's wall clock."""
+    return time.monotonic_ns() + OFFSET_NS
+
+
+def open_files():
+    """What this process holds open."""
+    return {path.resolve() for path in Path("/proc/self/fd").iterdir()}
+
+
+def settle(what, seconds=2.0):
+    """Give a library's own threads time to end."""
+    deadline = time.monotonic() + seconds
+    while not what() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return what()
+
+
+def read_some(driver, serve, n=3, seconds=10):
+    """At least n samples."""
+    samples, deadline = [], time.monotonic() + seconds
+    while len(samples) < n and time.monotonic() < deadline:
+        serve()
+        samples += driver.read(0.2)
+    return samples
+
+
+def test_options_are_keywords_and_the_constructor_touches_nothing(name, tmp_path):
+    """Breaks if `check --no-devices` opens a device, or a driver starts a thread of its own."""
+    driver_class = load(name)
+    parameters = list(inspect.signature(driver_class).parameters.values())
+    assert parameters[0].name == "stream"
+    assert {p.kind for p in parameters[1:]} == {inspect.Parameter.KEYWORD_ONLY}
+    options = rigs.absent(name) or {"modality": "vision"}
+    files, threads = open_files(), threading.active_count()
+    driver = driver_class("eye", **options)
+    assert open_files() == files
+    assert threading.active_count() == threads
+    assert driver.modality in SENSED
+    assert driver.rate_hz >= 0
+    assert driver.latency_ms >= 0
+    driver.close()
+    driver.close()
+
+
+def test_a_stranger_among_the_options_is_refused(name):
+    """Breaks if a misspelt option is swallowed."""
+    with pytest.raises((TypeError, ConfigError), match="sorce"):
+        load(name)("eye", **(rigs.absent(name) or {"modality": "vision"}), sorce=1)
+
+
+def test_reading_before_opening_is_a_loss(name):
+    """Breaks if it raises what ingest does not foresee, or blocks."""
+    driver = load(name)("eye", **(rigs.absent(name) or {"modality": "vision"}))
+    with pytest.raises(DeviceLost, match="eye"):
+        driver.read(0.1)
+
+
+def test_an_absent_device_fails_alike_and_leaves_nothing(name):
+    """Breaks if opening is not atomic: a file, thread or lock stays behind, or the second try
+    fails otherwise than the first."""
+    options = rigs.absent(name)
+    if options is None:
+        pytest.skip("has no device that could be absent")
+    driver = load(name)("eye", **options)
+    with rigs.held(name, "eye"):
+        with pytest.raises(DeviceUnavailable, match="stream 'eye'"):
+            driver.open(robot_clock)  # libraries keep what they load once
+        files, threads = open_files(), threading.active_count()
+        with pytest.raises(DeviceUnavailable, match="stream 'eye'"):
+            driver.open(robot_clock)
+        assert settle(lambda: open_files() <= files)
+        assert settle(lambda: threading.active_count() <= threads)
+        driver.close()
+        driver.close()
+
+
+def test_a_real_device_gives_samples_of_its_form_on_the_robots_clock(name, tmp_path):
+    """Breaks if shape, dtype, stream, order or clock is not what the windower takes."""
+    with rigs.working(name, "eye", tmp_path) as (options, serve):
+        driver = load(name)("eye", **options)
+        driver.open(robot_clock)
+        samples = read_some(driver, serve)
+        now_ns = robot_clock()
+        driver.close()
+    assert len(samples) >= 3
+    dtype, ndim = SHAPES[driver.modality]
+    for sample in samples:
+        assert sample.stream == "eye"
+        assert sample.data.dtype == dtype
+        assert sample.data.ndim == ndim
+        assert 0 <= now_ns - sample.arrival_ns < 10e9
+        assert -60e6 < sample.arrival_ns - sample.t_ns < 2e9
+        assert (sample.meta is not None) == (driver.modality is Modality.DEPTH)
+    times = [sample.t_ns for sample in samples]
+    assert times == sorted(times)
+
+
+def test_it_can_be_closed_and_opened_again_and_again(name, tmp_path):
+    """Breaks if a pause, or a loss and a recovery, needs a new driver; or leaks."""
+    with rigs.working(name, "eye", tmp_path) as (options, serve):
+        driver = load(name)("eye", **options)
+        counts = []
+        for _ in range(3):
+            driver.open(robot_clock)
+            assert read_some(driver, serve, 1)
+            started = time.monotonic()
+            driver.close()
+            driver.close()
+            assert time.monotonic() - started < 1.5
+            with pytest.raises(DeviceLost):
+                driver.read(0.0)
+            time.sleep(0.1)
+            counts.append((len(open_files()), threading.active_count()))
+        assert counts[2][0] <= counts[0][0] + 2
+        assert counts[2][1] <= counts[0][1] + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "library"),
+    [("camera", "cv2"), ("microphone", "pyaudio"), ("imu", "serial"), ("depth", "cv2")],
+)
+def test_a_missing_library_names_its_extra(name, library):
+    """Breaks if `check` on a machine without the library does not say what to install."""
+    program = f"import sys; sys.modules[{library!r}] = None; import sensors; sensors.load({name!r})"
+    done = subprocess.run([sys.executable, "-c", program], stderr=-1, text=True)
+    assert "MissingExtra" in done.stderr
+    assert f"needs {library}: pip install 'bindstream[sensors]'" in done.stderr
+
+
+def test_the_table_is_complete():
+    """Breaks if a driver is added without a rig, so that nothing here tries it."""
+    for name in DRIVERS:
+        rigs.absent(name)
+        assert name in rigs._RIGS
