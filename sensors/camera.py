@@ -7,7 +7,8 @@ from bindstream.types import Array, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
 from sensors.opencv import cv2
-from sensors.video import ask, video
+from sensors.video import video
+from sensors.video_ask import ask
 
 
 class Camera:
@@ -24,7 +25,6 @@ class Camera:
     """
 
     modality = Modality.VISION
-    latency_ms = 150.0
 
     def __init__(
         self,
@@ -45,20 +45,20 @@ class Camera:
             raise options.refused(stream, "fourcc", fourcc, "four letters, such as MJPG")
         self._stream = stream
         self._delay_ns = round(options.number(stream, "delay_ms", delay_ms, 0, 10_000) * 1e6)
-        self._video = video(
-            ask(
-                stream,
-                source,
-                rate_hz=rate_hz,
-                width=width,
-                height=height,
-                loop=loop,
-                open_timeout_s=open_timeout_s,
-                read_timeout_s=read_timeout_s,
-                fourcc=(fourcc,) if fourcc else (),
-                threads=threads,
-            )
+        asked = ask(
+            stream,
+            source,
+            rate_hz=rate_hz,
+            width=width,
+            height=height,
+            loop=loop,
+            open_timeout_s=open_timeout_s,
+            read_timeout_s=read_timeout_s,
+            fourcc=(fourcc,) if fourcc else (),
+            threads=threads,
         )
+        self.latency_ms = asked.latency_ms
+        self._video = video(asked)
 
     @property
     def rate_hz(self) -> float:

@@ -9,7 +9,7 @@ from bindstream.types import Array, DepthMeta, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
 from sensors.raw16 import Raw16
-from sensors.video import ask
+from sensors.video_ask import ask
 
 FARTHEST_M = 200.0
 """A median beyond this is no scene but a wrong ``scale_m``."""
@@ -27,7 +27,6 @@ class DepthCamera:
     """
 
     modality = Modality.DEPTH
-    latency_ms = 150.0
 
     def __init__(
         self,
@@ -52,20 +51,20 @@ class DepthCamera:
             fx_px=options.number(stream, "fx_px", fx_px, 1.0, 100_000.0),
             baseline_m=options.number(stream, "baseline_m", baseline_m, 1e-4, 10.0),
         )
-        self._raw = Raw16(
-            ask(
-                stream,
-                source,
-                rate_hz=rate_hz,
-                width=width,
-                height=height,
-                loop=loop,
-                open_timeout_s=open_timeout_s,
-                read_timeout_s=read_timeout_s,
-                fourcc=("Z16 ", "Y16 "),
-                raw=True,
-            )
+        asked = ask(
+            stream,
+            source,
+            rate_hz=rate_hz,
+            width=width,
+            height=height,
+            loop=loop,
+            open_timeout_s=open_timeout_s,
+            read_timeout_s=read_timeout_s,
+            fourcc=("Z16 ", "Y16 "),
+            raw=True,
         )
+        self.latency_ms = asked.latency_ms
+        self._raw = Raw16(asked)
 
     @property
     def rate_hz(self) -> float:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from bindstream.errors import WrongFormat
 from bindstream.types import Array
 from sensors.driver import Clock
-from sensors.video import Ask, Frame, Video, video
+from sensors.video import video
+from sensors.video_ask import Ask, Frame, Video
 
 P2PRO_SHAPE = (384, 256)
 

@@ -9,7 +9,7 @@ from bindstream.types import Array, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
 from sensors.raw16 import Raw16
-from sensors.video import ask
+from sensors.video_ask import ask
 
 COLDEST_K, HOTTEST_K = 150.0, 1500.0
 """What the mean of a scene may be; else the counts are no temperature, or the scale is wrong."""
@@ -28,7 +28,6 @@ class ThermalCamera:
     """
 
     modality = Modality.THERMAL
-    latency_ms = 200.0
 
     def __init__(
         self,
@@ -54,21 +53,20 @@ class ThermalCamera:
         self._offset = options.number(stream, "kelvin_offset", kelvin_offset, -1000.0, 1000.0)
         self._delay_ns = round(options.number(stream, "delay_ms", delay_ms, 0, 10_000) * 1e6)
         self._out_of_range = 0
-        self._raw = Raw16(
-            ask(
-                stream,
-                source,
-                rate_hz=rate_hz,
-                width=width,
-                height=height,
-                loop=loop,
-                open_timeout_s=open_timeout_s,
-                read_timeout_s=read_timeout_s,
-                fourcc=("YUYV",) if layout == "p2pro" else ("Y16 ",),
-                raw=True,
-            ),
-            layout,
+        asked = ask(
+            stream,
+            source,
+            rate_hz=rate_hz,
+            width=width,
+            height=height,
+            loop=loop,
+            open_timeout_s=open_timeout_s,
+            read_timeout_s=read_timeout_s,
+            fourcc=("YUYV",) if layout == "p2pro" else ("Y16 ",),
+            raw=True,
         )
+        self.latency_ms = asked.latency_ms
+        self._raw = Raw16(asked, layout)
 
     @property
     def rate_hz(self) -> float:

@@ -13,10 +13,13 @@ from bindstream.errors import DeviceError, DeviceLost, DeviceUnavailable, WrongF
 from bindstream.types import Array
 from sensors.driver import Clock
 from sensors.opencv import cv2
-from sensors.video import Ask, Frame, check_rate, check_size
+from sensors.video_ask import Ask, Frame, check_rate, check_size
 
 BEHIND_S = 0.25
 """A reader away for longer than this finds old frames queued up."""
+CATCH_UP_S = 2.0
+FASTEST_HZ = 120.0
+"""Where the rate is not known: a frame that came sooner than half this period was waiting."""
 DEVICE_TOLERANCE = 0.1
 NETWORK_TOLERANCE = 0.25
 MEASURE_S = 1.0
@@ -32,11 +35,11 @@ class LiveVideo:
         self._capture: cv2.VideoCapture | None = None
         self._now_ns: Clock = time.time_ns
         self._returned_s = 0.0
-        self._behind = False
+        self._behind_until_s = 0.0
         self._seen: list[float] = []
 
     def open(self, now_ns: Clock) -> Array:
-        """Open, read back what was asked, take one frame. See sensors.video.Video."""
+        """Open, read back what was asked, take one frame. See sensors.video_ask.Video."""
         self.close()
         self._now_ns = now_ns
         try:
@@ -49,13 +52,14 @@ class LiveVideo:
         """The newest frame. A stalled source holds this up to ``read_timeout_s``."""
         capture = self._opened()
         deadline_s = time.monotonic() + timeout_s
-        self._behind |= time.monotonic() - self._returned_s > BEHIND_S
+        if time.monotonic() - self._returned_s > BEHIND_S:
+            self._behind_until_s = time.monotonic() + CATCH_UP_S
         while not self._grab_is_newest(capture):
             self.skipped += 1
             if time.monotonic() >= deadline_s:
                 self._returned_s = time.monotonic()
                 return None
-        self._behind = False
+        self._behind_until_s = 0.0
         arrival_ns = self._now_ns()
         pixels = self._retrieve(capture)
         self._learn_rate()
@@ -67,7 +71,6 @@ class LiveVideo:
         if capture is not None:
             capture.release()
         self._seen.clear()
-        self._behind = False
 
     def _opened(self) -> cv2.VideoCapture:
         if self._capture is None:
@@ -89,6 +92,8 @@ class LiveVideo:
         if asked.is_url and asked.rate_hz is not None:
             check_rate(asked, self._measure(capture), NETWORK_TOLERANCE)
         self._returned_s = time.monotonic()
+        if asked.is_url:  # probing the stream has queued some frames up
+            self._behind_until_s = self._returned_s + CATCH_UP_S
         return pixels
 
     def _connect(self) -> cv2.VideoCapture:
@@ -171,13 +176,14 @@ class LiveVideo:
             raise error(self._asked.stream, f"{self._asked.shown} gives no more frames")
 
     def _half_period_s(self) -> float:
-        return 0.5 / (self.rate_hz or 30.0)
+        return 0.5 / (self.rate_hz or FASTEST_HZ)
 
     def _grab_is_newest(self, capture: cv2.VideoCapture) -> bool:
         """Take a frame; it is the newest when we had to wait for it, or never fell behind."""
         before_s = time.monotonic()
         self._grab_or(capture, DeviceLost)
-        return not self._behind or time.monotonic() - before_s > self._half_period_s()
+        now_s = time.monotonic()
+        return now_s > self._behind_until_s or now_s - before_s > self._half_period_s()
 
     def _retrieve(self, capture: cv2.VideoCapture) -> Array:
         pixels: Array | None

@@ -11,7 +11,7 @@ from bindstream.errors import DeviceLost, DeviceUnavailable, WrongFormat
 from bindstream.types import Array
 from sensors.driver import Clock
 from sensors.opencv import cv2
-from sensors.video import Ask, Frame, check_rate, check_size, ended
+from sensors.video_ask import Ask, Frame, check_rate, check_size, ended
 
 FILE_TOLERANCE = 0.02
 
@@ -125,7 +125,7 @@ class PacedVideo:
         self._index = 0
 
     def open(self, now_ns: Clock) -> Array:
-        """Open and decode the first frame; it is given out first. See sensors.video.Video."""
+        """Open and decode the first frame; it is given out first. See sensors.video_ask.Video."""
         self.close()
         if self._ended:  # opening again must not mean playing again
             raise DeviceUnavailable(self._asked.stream, str(ended(self._asked)).partition(": ")[2])
