@@ -1,0 +1,39 @@
+"""Draw docs/pictures/table.svg: the live table of a robot that runs here (``bindstream run``).
+
+    python docs/pictures/table.py [ENDPOINT] [SECONDS]
+
+Reads the stream as any subscriber does; nothing is posed.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from bindstream.subscriber import DEFAULT_ENDPOINT, Subscriber
+from deploy.state import TableState
+from deploy.table import render
+
+WIDTH = 96
+
+
+def main(endpoint: str = DEFAULT_ENDPOINT, seconds: str = "20") -> None:
+    """Listen for a while, then draw what is known."""
+    state = TableState()
+    end = time.monotonic() + float(seconds)
+    with Subscriber(endpoint, topics="") as stream:
+        while (left_s := end - time.monotonic()) > 0:
+            message = stream.receive(left_s)
+            if message is not None:
+                state.absorb(message)
+    console = Console(width=WIDTH, record=True, file=Path("/dev/null").open("w"))
+    console.print(render(state, hint="Ctrl-C drains and stops."))
+    target = Path(__file__).with_name("table.svg")
+    target.write_text(console.export_svg(title="bindstream run"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
