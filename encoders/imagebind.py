@@ -49,7 +49,7 @@ class Attention(nn.Module):
         nn.init.xavier_uniform_(self.in_proj_weight)
         nn.init.zeros_(self.out_proj.bias)
         for name in ("bias_k", "bias_v"):
-            bias = nn.Parameter(torch.randn(1, 1, dim) * dim**-0.5) if bias_kv else None
+            bias = nn.Parameter(_drawn(1, 1, dim, std=dim**-0.5)) if bias_kv else None
             self.register_parameter(name, bias)
 
     def forward(self, x: Tensor, *, causal: bool = False) -> Tensor:
@@ -123,7 +123,7 @@ class PosEmbed(nn.Module):
 
     def __init__(self, tokens: int, dim: int) -> None:
         super().__init__()
-        self.pos_embed = nn.Parameter(torch.randn(1, tokens, dim) * 0.02)
+        self.pos_embed = nn.Parameter(_drawn(1, tokens, dim, std=0.02))
 
 
 class Tokens(nn.Module):
@@ -132,13 +132,13 @@ class Tokens(nn.Module):
     def __init__(self, config: ImageBindConfig, modality: Modality) -> None:
         super().__init__()
         dim, length = config.trunk(modality).dim, config.tokens(modality)
-        self.cls_token = nn.Parameter(torch.randn(1, 1, dim) * 0.02)
+        self.cls_token = nn.Parameter(_drawn(1, 1, dim, std=0.02))
         names = {Modality.DEPTH: "depth_stem", Modality.IMU: "imu_stem"}
         self.stem_name = names.get(modality, "rgbt_stem")
         imu = modality is Modality.IMU
         self.add_module(self.stem_name, ImuStem(config) if imu else PatchStem(config, modality))
         if imu:
-            self.pos_embed = nn.Parameter(torch.randn(1, length, dim) * 0.02)
+            self.pos_embed = nn.Parameter(_drawn(1, length, dim, std=0.02))
         else:
             self.pos_embedding_helper = PosEmbed(length, dim)
 
@@ -160,10 +160,11 @@ class TextTokens(nn.Module):
     def __init__(self, config: ImageBindConfig) -> None:
         super().__init__()
         dim, length = config.trunk(Modality.TEXT).dim, config.context_length
-        self.token_embedding = nn.Embedding(config.vocab_size, dim)
-        self.pos_embed = nn.Parameter(torch.randn(1, length, dim) * 0.01)
-        self.register_buffer("mask", torch.full((length, length), -math.inf).triu(1))
-        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        words = _drawn(config.vocab_size, dim, std=0.02)
+        self.token_embedding = nn.Embedding(config.vocab_size, dim, _weight=words)
+        self.pos_embed = nn.Parameter(_drawn(1, length, dim, std=0.01))
+        mask = torch.full((length, length), -math.inf)
+        self.register_buffer("mask", mask if mask.is_meta else mask.triu(1))  # as in _drawn
 
     def forward(self, ids: Tensor) -> Tensor:
         # Causal: what follows the end of text changes nothing, so a shorter L is allowed.
@@ -326,6 +327,13 @@ def _postprocessor(name: str) -> nn.Sequential:
     return nn.Sequential(
         UnitNorm(), LogitScale(_LOGIT_SCALES[name], learnable=name == Modality.TEXT)
     )
+
+
+def _drawn(*shape: int, std: float) -> Tensor:
+    """Normal numbers to start training from; none on the meta device, where asking for them
+    imports a second's worth of torch."""
+    empty = torch.empty(shape)
+    return empty if empty.is_meta else empty.normal_(std=std)
 
 
 def _dtype(module: nn.Module) -> torch.dtype:

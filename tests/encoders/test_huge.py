@@ -39,11 +39,13 @@ import resource, sys, time
 import torch
 from encoders import imagebind
 modalities = sys.argv[2].split(",") if len(sys.argv) > 2 else None
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-start = time.perf_counter()
+start, busy = time.perf_counter(), time.process_time()
 model = imagebind.load(sys.argv[1], modalities=modalities)
-print(time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, before,
-      len(model.state_dict()))
+busy = time.process_time() - busy
+wall = time.perf_counter() - start
+print(f"loaded in {wall:.2f} s, {busy:.2f} s of CPU", file=sys.stderr)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(model.state_dict()),
+      "torch._refs" in sys.modules)
 """
 
 
@@ -65,28 +67,26 @@ def zeros(tmp_path_factory) -> Path:
     return path
 
 
-def loaded(path: Path, *modalities: str) -> tuple[float, float, int]:
-    """Seconds to load, peak GB of the process, keys; in a process of its own."""
+def loaded(path: Path, *modalities: str) -> tuple[float, int, str]:
+    """Peak GB of a process of its own, keys, and whether it imported what costs a second."""
     command = [sys.executable, "-c", LOADED, str(path), *modalities]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    seconds, peak_kb, _, keys = out.split()
-    return float(seconds), int(peak_kb) / 1e6, int(keys)
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    print(done.stderr.strip())  # the time: shown by -s, not asserted
+    peak_kb, keys, slow = done.stdout.split()
+    return int(peak_kb) / 1e6, int(keys), slow
 
 
-def test_loads_within_a_second_and_two_gigabytes(zeros):
-    """Breaks if loading reads or copies weights that nobody has used yet."""
-    loaded(zeros)  # warms the cache
-    seconds, peak_gb, keys = loaded(zeros)
-    print(f"whole: {seconds:.2f} s, {peak_gb:.2f} GB")
+def test_loads_without_touching_what_nobody_uses(zeros):
+    """Breaks if loading reads or copies weights (2 GB), draws numbers, or imports for a second."""
+    peak_gb, keys, slow = loaded(zeros)
     assert keys == 1311
     assert peak_gb < 2.0
-    assert seconds < 5.0  # 1 s is the aim on a quiet machine: printed, not asserted
+    assert slow == "False"
 
 
 def test_two_modalities_touch_only_themselves(zeros):
     """Breaks if a robot with a camera and a microphone pays for the text tower."""
-    seconds, peak_gb, keys = loaded(zeros, "vision,audio")
-    print(f"vision and audio: {seconds:.2f} s, {peak_gb:.2f} GB")
+    peak_gb, keys, _ = loaded(zeros, "vision,audio")
     assert keys == 392 + 177
     assert peak_gb < 2.0
 
@@ -94,12 +94,10 @@ def test_two_modalities_touch_only_themselves(zeros):
 def test_the_pth_loads_by_mapping_too(zeros, tmp_path):
     """Breaks if the official format is unpickled into memory."""
     state = load_file(zeros)
-    torch.save(
-        {k: v for k, v in state.items() if ".depth." in k or ".audio." in k}, tmp_path / "p.pth"
-    )
-    _, peak_gb, keys = loaded(tmp_path / "p.pth", "audio,depth")
-    assert keys == 2 * 177
-    assert peak_gb < 2.0
+    torch.save({k: v for k, v in state.items() if ".vision." in k}, tmp_path / "p.pth")
+    peak_gb, keys, _ = loaded(tmp_path / "p.pth", "vision")
+    assert keys == 392
+    assert peak_gb < 2.0  # of 2.5 in the file
 
 
 def filled(modality: str) -> ImageBind:
