@@ -53,7 +53,7 @@ class MpegtsServer:
             stderr=subprocess.DEVNULL,
         )
         self._thread.start()
-        _await_listener(int(self.url.rpartition(":")[2]))
+        await_listener(int(self.url.rpartition(":")[2]))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,12 +86,12 @@ class MpegtsServer:
                 pipe.close()
 
 
-def _await_listener(port: int) -> None:
-    """Until somebody listens on the port; without connecting, which would take the one place."""
+def await_listener(port: int) -> None:
+    """Until somebody listens on the port; without connecting, which ffmpeg takes for its client."""
     deadline_s = time.monotonic() + 10
     with Path("/proc/self/net/tcp").open() as table:
         while f":{port:04X} 00000000:0000 0A" not in table.read():
             table.seek(0)
             if time.monotonic() > deadline_s:
-                raise TimeoutError(f"ffmpeg does not listen on {port}")
+                raise TimeoutError(f"nobody listens on {port}")
             time.sleep(0.02)

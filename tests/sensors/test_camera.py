@@ -11,6 +11,7 @@ import pytest
 
 from bindstream.errors import ConfigError, DeviceLost, DeviceUnavailable, WrongFormat
 from sensors.camera import Camera, rgb
+from tests.devices import rtsp_server
 from tests.devices.mjpeg_server import MjpegServer, grey
 from tests.devices.mpegts_server import MpegtsServer, free_port
 from tests.devices.reading import played, read_for
@@ -177,6 +178,23 @@ def test_mpegts_over_tcp(opened):
         server.kill()
         with pytest.raises(DeviceLost):
             read_for(camera, 3)
+
+
+@pytest.mark.skipif(rtsp_server.missing() != "", reason=f"apt install {rtsp_server.PACKAGES}")
+def test_rtsp(opened):
+    """Breaks if an IP camera cannot be read, its end goes unseen, or it cannot come back."""
+    with rtsp_server.RtspServer() as server:
+        camera = opened(source=server.url)
+        samples = read_for(camera, 1.0)
+        assert len(samples) > 15
+        assert np.abs(samples[-1].data.mean((0, 1)) - (0, 0, 255)).max() < 30
+        server.kill()
+        with pytest.raises(DeviceLost):
+            read_for(camera, 4)
+        camera.close()
+        server.start()
+        camera.open(time.time_ns)
+        assert read_for(camera, 0.5)
 
 
 def test_a_file_is_paced_in_real_time_and_ends(tmp_path, opened):
