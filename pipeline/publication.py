@@ -213,10 +213,11 @@ class Publication:
         return said
 
     def _encoded(self, stream: _Stream, m: Encoded, now_ns: int) -> list[Message]:
+        vector = np.frombuffer(m.vector, "<f4")  # may raise: before the accounts are closed
+        words = self._answers(stream.modality, m.space_id, vector)
         window = stream.ledger.close(m.epoch, m.seq, PUBLISHED)
         if window is None:
             return []
-        vector = np.frombuffer(m.vector, "<f4")
         embedding = Embedding(
             robot=self._plan.robot,
             stream=stream.name,
@@ -235,7 +236,7 @@ class Publication:
             space_id=m.space_id,
             encoder_id=m.encoder_id,
             vector=vector,
-            words=self._answers(stream.modality, m.space_id, vector),
+            words=words,
         )
         return self._leave(stream, stream.order.finish(m.seq, embedding), now_ns)
 

@@ -32,6 +32,7 @@ TAKE_OVER_S = 10.0
 FAREWELL_S = 4.0
 SUBSCRIBER_BACKLOG = 1000
 LABELS_TIMEOUT_S = 60.0
+LABELS_RETRY_S = 2.0
 LABELS_AT_ONCE = 16
 
 
@@ -125,13 +126,14 @@ class Publish:
         """Everything that waits, so that one busy stream cannot starve the scene clock."""
         for _ in range(256):
             try:
-                sender, raw = self._streams.recv_multipart(zmq.NOBLOCK)
+                sender, *parts = self._streams.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 return
-            self._hear(sender, raw)
+            self._hear(sender, parts)
 
-    def _hear(self, sender: bytes, raw: bytes) -> None:
+    def _hear(self, sender: bytes, parts: list[bytes]) -> None:
         try:
+            (raw,) = parts
             said = self._answer(sender, decode_upward(raw))
         except Exception as error:  # one message, or a full disk, does not silence the robot
             self._publication.refused += 1
@@ -194,7 +196,7 @@ class Publish:
                 self._learnt = asked, about["space_id"]
             except Exception as error:  # the encoder may still be loading; robots wait
                 _log.warning("labels: %s; trying again", error)
-                self._stop.wait(2.0)
+                self._stop.wait(LABELS_RETRY_S)
             else:
                 return
 
@@ -214,6 +216,7 @@ def _take_over(robot: str) -> IO[str]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             if time.monotonic() > until_s:
+                file.close()
                 raise RuntimeError(
                     f"robot '{robot}' already has a publisher on this machine: "
                     "give this one another robot.name"

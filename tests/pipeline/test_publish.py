@@ -1,0 +1,285 @@
+"""The publisher's shell: sockets, clock, threads, one per robot, and an orderly end."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import socket
+import threading
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+
+from bindstream.errors import ConfigError
+from bindstream.subscriber import Subscriber
+from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
+from pipeline import publish
+from pipeline.link import Bye, Encoded, Grant, Hello, Link, Opened, State, address
+from pipeline.plan import QuestionPlan
+from pipeline.publish import Publish
+from tests.pipeline.robot import Robot, free_port
+
+HELLO = Hello("depth", "a", Modality.DEPTH, 200_000_000, 20.0)
+
+
+def encoded(epoch: int, seq: int) -> Encoded:
+    vector = np.full(16, 0.25, "<f4").tobytes()
+    return Encoded("depth", epoch, seq, 0, 1, 2, 3, 0.1, 1.0, "toy:000000000000", "toy", vector)
+
+
+def opened(epoch: int, seq: int, end_ns: int) -> Opened:
+    return Opened("depth", Modality.DEPTH, epoch, seq, end_ns - 200_000_000, end_ns)
+
+
+def ask(link: Link) -> Grant:
+    grant = link.ask(HELLO, 5.0)
+    assert grant is not None
+    return grant
+
+
+def quiet_context() -> zmq.Context[Any]:
+    """Its sockets never hold up the end of a test that failed."""
+    context: zmq.Context[Any] = zmq.Context()
+    context.linger = 0
+    return context
+
+
+def leave(link: Link, grant: Grant) -> None:
+    link.send(Bye("depth", grant.epoch))
+    link.close()
+
+
+def until(condition: Any, timeout_s: float = 5.0) -> None:
+    end_s = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end_s, "waited in vain"
+        time.sleep(0.02)
+
+
+def test_a_grant_holds_the_robots_clock():
+    """Breaks if streams and publisher stamp by different clocks."""
+    with Robot("depth") as robot:
+        link = Link(address("rover"))
+        grant = ask(link)
+        assert abs(time.monotonic_ns() + grant.offset_ns - time.time_ns()) < 50_000_000
+        assert grant.epoch >= 2  # 1 is the scene's
+        robot.wait(Event, name="stream_started")
+        leave(link, grant)
+
+
+def test_scenes_tick_on_the_unix_grid_and_are_numbered():
+    """Breaks if scenes drift off the grid, come twice, or do not come at all."""
+    with Robot("depth") as robot:
+        robot.start("depth")
+        scenes = robot.wait(Scene, 5)
+    assert all(s.end_ns % 200_000_000 == 0 for s in scenes)
+    assert [s.seq for s in scenes] == list(range(len(scenes)))
+    steps = np.diff([s.end_ns for s in scenes])
+    assert (steps >= 200_000_000).all()
+    assert scenes[0].epoch == 1
+    late_ms = [(s.published_ns - s.end_ns) / 1e6 for s in scenes]
+    assert min(late_ms) >= 50.0
+
+
+def test_status_and_health_are_told_by_call_and_by_wire():
+    """Breaks if HTTP and the subscribers see different robots."""
+    with Robot("depth") as robot:
+        assert robot.publish.health()["status"] == "down"
+        robot.start("depth")
+        robot.wait(Embedding, 3)
+        until(lambda: robot.publish.health()["status"] == "ok")
+        status = robot.publish.status()
+        assert status["streams"]["depth"]["state"] == "running"
+        assert status["streams"]["depth"]["ledger"]["published"] >= 1
+        robot.publish.check_health()
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\xff" * 40, b"\x81\xa4type\xa4Evil"], ids=["empty", "garbage", "stranger"]
+)
+def test_nonsense_on_the_streams_socket_is_counted_and_survived(raw):
+    """Breaks if one bad message silences the robot."""
+    with Robot("depth") as robot:
+        context = quiet_context()
+        stranger = context.socket(zmq.DEALER)
+        stranger.connect(address("rover"))
+        stranger.send(raw)
+        stranger.send_multipart([b"two", b"parts"])
+        until(lambda: robot.publish.status().get("refused", 0) == 2)
+        link = Link(address("rover"))
+        link.send(Encoded("depth", 9, 0, 0, 1, 2, 3, 0.1, 1.0, "s", "e", b"odd"))
+        leave(link, ask(link))
+        robot.publish.check_health()
+        context.destroy(0)
+
+
+def test_a_vector_that_is_none_is_refused_not_fatal():
+    """Breaks if bytes that are no float32 vector end the publisher's thread."""
+    with Robot("depth") as robot:
+        link = Link(address("rover"))
+        grant = ask(link)
+        link.send(opened(grant.epoch, 0, time.time_ns()))
+        broken = Encoded("depth", grant.epoch, 0, 0, 1, 2, 3, 0.1, 1.0, "s", "e", b"odd")
+        link.send(broken)
+        link.send(opened(grant.epoch, 1, time.time_ns()))
+        link.send(encoded(grant.epoch, 1))
+        link.send(Bye("depth", grant.epoch))
+        robot.wait(Health, state="stopped")
+        until(lambda: robot.publish.status().get("refused") == 1)
+        link.close()
+    assert [m.seq for m in robot.outcomes()] == [0, 1]
+    sums = robot.account()
+    assert sums["captured"] == sums["published"] + sum(sums["dropped"].values()) == 2
+
+
+def test_a_full_disk_costs_new_streams_their_start_and_nobody_else(monkeypatch):
+    """Breaks if a counter that cannot be written silences streams that run."""
+    with Robot("depth") as robot:
+        link = Link(address("rover"))
+        grant = ask(link)
+
+        def full(fd: int) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        other = Link(address("rover"))
+        second = Hello("depth", "b", Modality.DEPTH, 200_000_000, 20.0)
+        assert other.ask(second, 0.3) is None
+        link.send(opened(grant.epoch, 0, time.time_ns()))
+        link.send(encoded(grant.epoch, 0))
+        robot.wait(Embedding)
+        monkeypatch.undo()
+        other.close()
+        leave(link, grant)
+
+
+def test_labels_are_learnt_once_the_encoder_speaks(monkeypatch):
+    """Breaks if words are given up because the encoder was still loading."""
+    monkeypatch.setattr(publish, "LABELS_RETRY_S", 0.2)
+    words = QuestionPlan("object", {"cat": ["cat"], "dog": ["dog"]}, ["{}"], [Modality.DEPTH], 0.0)
+    robot = Robot("depth", questions=[words])
+    robot.speaker.text_failures = 2
+    with robot:
+        robot.start("depth")
+        until(lambda: any(e.words for e in robot.of(Embedding)), 10.0)
+        answered = next(e for e in robot.of(Embedding) if e.words)
+        assert answered.words["object"] in ("cat", "dog")
+        until(lambda: any(s.words for s in robot.of(Scene)))
+
+
+def test_a_wall_clock_that_is_set_is_told(monkeypatch):
+    """Breaks if readers go on comparing our stamps with a clock that jumped, unwarned."""
+    with Robot("depth") as robot:
+        hour_ns = 3600 * 1_000_000_000
+        clock = SimpleNamespace(
+            monotonic=time.monotonic,
+            monotonic_ns=time.monotonic_ns,
+            time_ns=lambda: time.time_ns() + hour_ns,
+        )
+        before_ns = robot.publish._now_ns()
+        monkeypatch.setattr(publish, "time", clock)
+        (event,) = robot.wait(Event, name="clock_step")
+        assert event.detail["step_ms"] == pytest.approx(3_600_000, abs=50)
+        assert robot.publish._now_ns() - before_ns < 60 * 1_000_000_000  # our own does not move
+        monkeypatch.undo()
+        robot.wait(Event, 2, name="clock_step")
+
+
+def test_one_publisher_per_robot(monkeypatch):
+    """Breaks if two publishers grant epochs of the same robot."""
+    monkeypatch.setattr(publish, "TAKE_OVER_S", 0.3)
+    with Robot("depth") as robot:
+        with pytest.raises(RuntimeError, match="'rover' already has a publisher on this machine"):
+            Publish(robot.plan, robot.speaker)
+        robot.publish.check_health()
+
+
+def test_a_busy_endpoint_lets_go_of_the_rest(monkeypatch):
+    """Breaks if a publisher that could not bind keeps the robot's lock from its successor."""
+    monkeypatch.setattr(publish, "TAKE_OVER_S", 0.3)
+    with socket.socket() as holder, Robot("depth") as robot:
+        holder.bind(("127.0.0.1", 0))
+        holder.listen()
+        port = holder.getsockname()[1]
+        robot.publish.close()
+        plan = robot.plan
+        busy = dataclasses.replace(plan, endpoint=f"tcp://127.0.0.1:{port}")
+        with pytest.raises(zmq.ZMQError, match="in use"):
+            Publish(busy, robot.speaker)
+        robot.publish = Publish(plan, robot.speaker)
+
+
+def test_the_end_waits_for_streams_that_drain():
+    """Breaks if the last windows of a robot that is shut down have no outcome for its readers."""
+    with Robot("depth") as robot:
+        link = Link(address("rover"))
+        grant = ask(link)
+        link.send(opened(grant.epoch, 0, time.time_ns()))
+        link.send(opened(grant.epoch, 1, time.time_ns()))
+        link.send(State("depth", Modality.DEPTH, grant.epoch, "running", "", 1.0, 1.0, {}))
+        robot.wait(Health, state="running")
+        closing = threading.Thread(target=robot.publish.close)
+        closing.start()
+        time.sleep(0.3)
+        link.send(encoded(grant.epoch, 0))
+        link.send(Bye("depth", grant.epoch))
+        start_s = time.monotonic()
+        closing.join()
+        assert time.monotonic() - start_s < 2.0
+        until(lambda: len(robot.outcomes()) == 2)
+        link.close()
+    first, second = robot.outcomes()
+    assert isinstance(first, Embedding)
+    assert isinstance(second, Tombstone)
+    assert second.reason is Reason.SHUTDOWN
+
+
+def test_a_reader_on_ipv6_loopback_is_served():
+    """Breaks if an endpoint that the configuration accepts cannot be bound."""
+    with Robot("depth", endpoint=f"tcp://[::1]:{free_port()}") as robot:
+        context = quiet_context()
+        reader = context.socket(zmq.SUB)
+        reader.setsockopt(zmq.IPV6, 1)
+        reader.subscribe(b"")
+        reader.connect(robot.plan.endpoint)
+        robot.start("depth")
+        assert reader.poll(5000)
+        context.destroy(0)
+
+
+def test_a_reader_cannot_fill_the_publishers_memory():
+    """Breaks if an overlong subscription is taken in: one raw peer could end the robot. (One of
+    a megabyte crashes the libzmq that sends it.)"""
+    with Robot("depth") as robot:
+        robot.start("depth")
+        context = quiet_context()
+        reader = context.socket(zmq.XSUB)
+        reader.setsockopt(zmq.LINGER, 0)
+        reader.connect(robot.plan.endpoint)
+        reader.send(b"\x01" + b"x" * 32_000)
+        reader.send(b"\x01")
+        time.sleep(0.3)
+        before = len(robot.of(Embedding))
+        with Subscriber(robot.plan.endpoint, topics="embedding/") as good:
+            assert isinstance(good.receive(5.0), Embedding)
+        robot.wait(Embedding, before + 1)
+        robot.publish.check_health()
+        context.destroy(0)
+
+
+def test_a_state_folder_that_cannot_be_written_is_refused(monkeypatch, tmp_path):
+    """Breaks if a robot that cannot keep its epochs starts all the same."""
+    with Robot("depth") as robot:
+        robot.publish.close()
+        (robot.folder / "rover.epochs.json").write_text("damaged")
+        with pytest.raises(OSError, match="damaged"):
+            Publish(robot.plan, robot.speaker)
+        (robot.folder / "rover.epochs.json").unlink()
+        robot.publish = Publish(robot.plan, robot.speaker)
+    monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path / ("x" * 90)))
+    with pytest.raises(ConfigError, match="BINDSTREAM_RUNTIME_DIR"):
+        address("rover")
