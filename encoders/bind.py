@@ -204,7 +204,8 @@ def fit(
         coming = ahead.submit(_batch, objective, n_rows, schedule, progress.step)
         while progress.step < schedule.steps:
             batch = coming.result()
-            coming = ahead.submit(_batch, objective, n_rows, schedule, progress.step + 1)
+            if progress.step + 1 < schedule.steps:
+                coming = ahead.submit(_batch, objective, n_rows, schedule, progress.step + 1)
             loss = step(
                 objective,
                 opt,
