@@ -35,7 +35,7 @@ INPUTS = {
 }
 
 LOADED = """
-import resource, sys, time
+import sys, time
 import torch
 from encoders import imagebind
 modalities = sys.argv[2].split(",") if len(sys.argv) > 2 else None
@@ -44,8 +44,8 @@ model = imagebind.load(sys.argv[1], modalities=modalities)
 busy = time.process_time() - busy
 wall = time.perf_counter() - start
 print(f"loaded in {wall:.2f} s, {busy:.2f} s of CPU", file=sys.stderr)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, len(model.state_dict()),
-      "torch._refs" in sys.modules)
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(status["VmHWM"].split()[0], len(model.state_dict()), "sympy" in sys.modules)
 """
 
 
