@@ -9,11 +9,15 @@ from pydantic import BaseModel, Field
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from deploy.guard import Guard
+
 MAX_TEXTS = 256
 MAX_CHARS = 1000
 Text = Annotated[str, Field(max_length=MAX_CHARS)]
 
-app = FastAPI(title="bindstream", docs_url="/docs", openapi_url="/openapi.json")
+# No /docs page: its script comes from a CDN, and would run here with the right to pause a camera.
+app = FastAPI(title="bindstream", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
+app.add_middleware(Guard)
 
 
 class Texts(BaseModel):

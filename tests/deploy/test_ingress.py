@@ -1,0 +1,265 @@
+"""The HTTP ingress as the ASGI application that Serve runs, behind stand-ins for its handles."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from ray.serve import context
+from ray.serve._private.common import DeploymentID, ReplicaID
+
+from deploy.guard import MAX_BODY_BYTES
+from deploy.ingress import Ingress, app
+
+HOST = (b"host", b"127.0.0.1:8000")
+
+
+class Handle:
+    """Stands for a Serve handle: each method answers as told."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.calls: list[tuple[Any, ...]] = []
+        for name, answer in answers.items():
+            setattr(self, name, SimpleNamespace(remote=self._remote(name, answer)))
+
+    def options(self, **_: Any) -> Handle:
+        return self
+
+    def _remote(self, name: str, answer: Any) -> Any:
+        async def remote(*arguments: Any) -> Any:
+            self.calls.append((name, *arguments))
+            return answer(*arguments) if callable(answer) else answer
+
+        return remote
+
+
+class Robot:
+    """An ingress in front of handles; ``ask`` is one HTTP request to it."""
+
+    def __init__(self) -> None:
+        self.publisher = Handle(
+            health={"status": "ok", "streams": {}}, status={"robot": "rover", "streams": {}}
+        )
+        self.speaker = Handle(
+            encode_text=lambda texts: np.full((len(texts), 4), 0.5, np.float32),
+            describe={"space_id": "toy:0", "dim": 4},
+        )
+        self.front = Handle(pause="paused", resume="opening")
+        ours = Ingress.__bases__[0]  # without what Serve wraps around it in a replica
+        self.ingress = ours(self.publisher, self.speaker, {"front": self.front})
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | list[bytes] = b"",
+        headers: tuple[tuple[bytes, bytes], ...] = (HOST,),
+    ) -> tuple[int, Any]:
+        path, _, query = path.partition("?")
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [*headers, (b"content-type", b"application/json")],
+            "client": ("127.0.0.1", 5),
+            "server": ("127.0.0.1", 8000),
+        }
+        parts = [body] if isinstance(body, bytes) else body
+        incoming = [
+            {"type": "http.request", "body": part, "more_body": i < len(parts) - 1}
+            for i, part in enumerate(parts)
+        ]
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return incoming.pop(0) if incoming else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        asyncio.run(app(scope, receive, send))
+        text = b"".join(m.get("body", b"") for m in sent[1:])
+        return sent[0]["status"], json.loads(text) if text else None
+
+
+@pytest.fixture
+def robot(monkeypatch):
+    made = Robot()
+    monkeypatch.setattr(context, "_INTERNAL_REPLICA_CONTEXT", None)
+    replica = ReplicaID("r", DeploymentID("ingress", "bindstream"))
+    context._set_internal_replica_context(
+        replica_id=replica,
+        servable_object=made.ingress,
+        _deployment_config=None,
+        rank=None,
+        world_size=1,
+    )
+    return made
+
+
+def test_healthz_is_503_only_when_nothing_is_delivered(robot):
+    """Breaks if a supervisor cannot tell a robot that works from one that does not."""
+    assert robot.ask("GET", "/healthz") == (200, {"status": "ok", "streams": {}})
+    robot.publisher.health = Handle(health={"status": "degraded", "streams": {"a": "x"}}).health
+    assert robot.ask("GET", "/healthz")[0] == 200
+    robot.publisher.health = Handle(health={"status": "down", "streams": {"a": "x"}}).health
+    status, body = robot.ask("GET", "/healthz")
+    assert status == 503
+    assert body["streams"] == {"a": "x"}
+
+
+def test_status_is_the_publishers(robot):
+    """Breaks if HTTP invents a status of its own."""
+    assert robot.ask("GET", "/status") == (200, {"robot": "rover", "streams": {}})
+
+
+def test_words_become_vectors_of_a_named_space(robot):
+    """Breaks if vectors come without the space that says what they may be compared with."""
+    status, body = robot.ask("POST", "/text", b'{"texts": ["a dog", "a cat"]}')
+    assert status == 200
+    assert body == {"space_id": "toy:0", "dim": 4, "vectors": [[0.5] * 4] * 2}
+    status, body = robot.ask("GET", "/text?q=a+dog&q=a+cat")
+    assert status == 200
+    assert robot.speaker.calls[-2] == ("encode_text", ["a dog", "a cat"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"texts": []}',
+        b'{"texts": "dog"}',
+        json.dumps({"texts": ["x" * 1001]}).encode(),
+        json.dumps({"texts": ["x"] * 257}).encode(),
+    ],
+)
+def test_bad_words_are_422(robot, body):
+    """Breaks if one request can hand the encoder anything, or more than it can take."""
+    assert robot.ask("POST", "/text", body)[0] == 422
+    assert robot.speaker.calls == []
+
+
+def test_pause_and_resume_reach_the_stream(robot):
+    """Breaks if privacy is promised and not asked for."""
+    assert robot.ask("POST", "/streams/front/pause") == (
+        200,
+        {"stream": "front", "state": "paused"},
+    )
+    assert robot.ask("POST", "/streams/front/resume")[1]["state"] == "opening"
+    assert robot.front.calls == [("pause",), ("resume",)]
+    status, body = robot.ask("POST", "/streams/rear/pause")
+    assert status == 404
+    assert body["detail"] == "no stream 'rear'; known: front"
+    assert robot.ask("GET", "/streams/front/pause")[0] == 405
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "127.0.0.1:8000",
+        "localhost:8000",
+        "LOCALHOST",
+        "[::1]:8000",
+        "[::1]",
+        "127.0.0.5",
+    ],
+)
+def test_loopback_hosts_are_served(robot, host):
+    """Breaks if an address that a robot developer types is refused."""
+    assert robot.ask("GET", "/status", headers=((b"host", host.encode()),))[0] == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "evil.example:8000", "127.0.0.1.evil.example", "localhost.evil.example",
+     "127.0.0.1:8000@evil", "192.168.1.5", "", "localhost:8000\n", "[::1]evil", "::1"],
+)  # fmt: skip
+def test_foreign_hosts_are_refused(robot, host):
+    """Breaks if a name that an attacker points to 127.0.0.1 (DNS rebinding) reads the robot."""
+    assert robot.ask("GET", "/status", headers=((b"host", host.encode()),))[0] == 400
+    assert robot.publisher.calls == []
+
+
+def test_a_host_must_be_stated_once(robot):
+    """Breaks if a request without Host, or with two, slips past the check."""
+    assert robot.ask("GET", "/status", headers=())[0] == 400
+    assert robot.ask("GET", "/status", headers=(HOST, (b"Host", b"evil.example")))[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:3000", 200),
+        ("http://127.0.0.1:8000", 200),
+        ("https://[::1]", 200),
+        ("null", 403),
+        ("https://evil.example", 403),
+        ("http://localhost.evil.example", 403),
+        ("http://evil.example#127.0.0.1", 403),
+        ("file://127.0.0.1", 403),
+        ("", 403),
+    ],
+)
+def test_pages_from_elsewhere_cannot_pause_a_camera(robot, origin, status):
+    """Breaks if a page in the robot developer's browser can act on the robot."""
+    headers = (HOST, (b"origin", origin.encode()))
+    assert robot.ask("POST", "/streams/front/pause", headers=headers)[0] == status
+    assert bool(robot.front.calls) == (status == 200)
+
+
+def test_no_answer_invites_other_origins(robot):
+    """Breaks if a CORS header lets pages read answers, or a page of a CDN is served."""
+    for path in ("/docs", "/redoc"):
+        assert robot.ask("GET", path)[0] == 404
+    headers = (
+        HOST,
+        (b"origin", b"http://localhost:1"),
+        (b"access-control-request-method", b"POST"),
+    )
+    assert robot.ask("OPTIONS", "/text", headers=headers)[0] == 405
+
+
+def test_large_bodies_are_refused_whatever_their_headers_say(robot):
+    """Breaks if one request can fill the ingress's memory."""
+    stated = (HOST, (b"content-length", str(MAX_BODY_BYTES + 1).encode()))
+    assert robot.ask("POST", "/text", b"", headers=stated)[0] == 413
+    for n in (b"-1", b"1e9", b""):
+        assert robot.ask("POST", "/text", b"", headers=(HOST, (b"content-length", n)))[0] == 413
+    chunks = [b" " * 1024] * (MAX_BODY_BYTES // 1024 + 1)
+    assert robot.ask("POST", "/text", chunks)[0] == 413
+    assert robot.speaker.calls == []
+
+
+def test_a_body_of_just_the_limit_in_pieces_is_served(robot):
+    """Breaks if reading the body ahead loses a part of it."""
+    text = b'{"texts": ["a dog"]}'
+    padding = b" " * (MAX_BODY_BYTES - len(text))
+    assert robot.ask("POST", "/text", [text[:7], text[7:], padding])[0] == 200
+    assert robot.speaker.calls[0] == ("encode_text", ["a dog"])
+
+
+def test_websockets_are_refused(robot):
+    """Breaks if another protocol passes by the checks."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    scope = {"type": "websocket", "path": "/status", "headers": [HOST], "query_string": b""}
+    asyncio.run(app(scope, receive, send))
+    assert sent[0]["type"] == "websocket.close"
