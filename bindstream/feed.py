@@ -35,7 +35,7 @@ MAX_BYTES = 1 << 27
 """The largest frame: 128 MiB, a colour picture of 44 megapixels."""
 MAX_PATH_BYTES = 100
 QUEUE = {Modality.AUDIO: 256, Modality.IMU: 1024}
-"""Messages that may wait, per side; 2 for frames, so that none grows old."""
+"""Messages that may wait at the sender; of frames 4, at the receiver 2, so that none grows old."""
 FORMS: dict[Modality, tuple[np.dtype[Any], str]] = {
     Modality.VISION: (np.dtype("uint8"), "(H, W, 3) uint8 RGB"),
     Modality.AUDIO: (np.dtype("<f4"), "(n,) float32 in [-1, 1], 16 kHz mono"),
@@ -85,7 +85,7 @@ class Feed:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUSH)
         self._socket.set(zmq.LINGER, 0)
-        self._socket.set(zmq.SNDHWM, QUEUE.get(self._modality, 2))
+        self._socket.set(zmq.SNDHWM, QUEUE.get(self._modality, 4))
         self._socket.set(zmq.IMMEDIATE, 1)  # nothing is kept for a robot that is not there
         self._socket.set(zmq.RECONNECT_IVL, 100)
         self._socket.connect(f"ipc://{path}")

@@ -87,7 +87,7 @@ class LiveVideo:
         pixels: Array | None
         good, pixels = capture.read()
         if not good or pixels is None:
-            raise DeviceUnavailable(asked.stream, f"{asked.shown} opened but gave no frame")
+            raise DeviceUnavailable(asked.stream, f"{asked.shown} opened but gave no frame: busy?")
         check_size(asked, pixels)
         if asked.is_url and asked.rate_hz is not None:
             check_rate(asked, self._measure(capture), NETWORK_TOLERANCE)
