@@ -37,6 +37,7 @@ class Cluster:
             "BINDSTREAM_RUNTIME_DIR": str(folder / "run"),
             "BINDSTREAM_STATE_DIR": str(folder / "state"),
             "PYTHONPATH": str(Path(__file__).parents[2]),
+            "RAY_worker_niceness": "0",
             "OMP_WAIT_POLICY": "PASSIVE",
         }
         self._temp = Path(f"/tmp/bt-{secrets.token_hex(3)}")
