@@ -26,6 +26,7 @@ from tests.docs.conftest import shipped_args
 from tests.docs.running import output_of
 from tests.system.robot import Robot
 
+pytestmark = pytest.mark.timeout(300)  # the first test of all starts a robot
 TESTED = {"python", "bash", "yaml", "json"}
 LIVE_VERBS = {"listen", "status", "devices", "doctor", "check", "plan"}
 HARMLESS = {

@@ -14,6 +14,7 @@ from tests.docs.conftest import Phone
 from tests.docs.running import output_of
 from tests.system.robot import Robot
 
+pytestmark = pytest.mark.timeout(300)  # the first test of all starts a robot
 EXAMPLES = ROOT / "examples"
 
 
