@@ -12,6 +12,7 @@ import os
 import secrets
 import shutil
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +86,11 @@ class PrivateRay:
         if self._record and self._folder:
             _write_record(self._record, self._folder, psutil.Process().children(recursive=True))
 
+    def alive(self) -> bool:
+        """Whether the head still runs."""
+        below = psutil.Process().children()
+        return any(p.is_running() and "gcs_server" in p.name() for p in below)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -94,7 +100,9 @@ class PrivateRay:
         import ray
 
         below = psutil.Process().children(recursive=True)
-        ray.shutdown()
+        leaving = threading.Thread(target=ray.shutdown, daemon=True)
+        leaving.start()
+        leaving.join(STOP_S if self.alive() else 1.0)  # it waits a minute for a dead head
         _end(below)
         if self._folder:
             shutil.rmtree(self._folder, ignore_errors=True)

@@ -24,6 +24,7 @@ from deploy.state import TableState
 from deploy.table import render
 
 REFRESH_S = 0.25
+DRAIN_S = 20.0
 HINT = "Ctrl-C drains and stops.  In another terminal: bindstream listen"
 
 
@@ -68,7 +69,7 @@ def _private(session: _Session) -> Iterator[None]:
         ray = PrivateRay()
         ray.__enter__()
     _hear_signals()  # Ray has put its own in their place
-    session.on_deployed = ray.note_pids
+    session.on_deployed, session.alive = ray.note_pids, ray.alive
     try:
         yield
     finally:
@@ -99,6 +100,7 @@ class _Session:
         self._failure: list[BaseException] = []
         self._received = 0
         self.on_deployed: Callable[[], None] = lambda: None
+        self.alive: Callable[[], bool] = lambda: True
 
     def run(self) -> None:
         """Raises Stopped at the end, whichever way it comes."""
@@ -164,9 +166,12 @@ class _Session:
         deleting = threading.Thread(
             target=serve.delete, args=(self._config.application["name"],), daemon=True
         )
+        if not self.alive():  # a signal to the whole process group ended Ray with us
+            return
+        until_s = time.monotonic() + DRAIN_S
         with self.step("drain"):
             deleting.start()
-            while deleting.is_alive():
+            while deleting.is_alive() and time.monotonic() < until_s:
                 self._show.show(stream.receive(0.1))
 
 
