@@ -127,8 +127,8 @@ def holder(port: int) -> str:
     """Who listens on a TCP port, as far as this user may see."""
     try:
         for connection in psutil.net_connections("tcp"):
-            listening = connection.status == psutil.CONN_LISTEN and connection.laddr
-            if listening and connection.laddr[1] == port and connection.pid:
+            listening = connection.status == psutil.CONN_LISTEN
+            if listening and getattr(connection.laddr, "port", 0) == port and connection.pid:
                 process = psutil.Process(connection.pid)
                 return f"process {connection.pid} ({process.name()})"
     except (psutil.AccessDenied, psutil.NoSuchProcess):
