@@ -135,6 +135,7 @@ class Microphone:
 
     def _start(self, session: Session, device: Input, now_ns: Clock) -> Recording:
         """Open the device in the first form that it has, of those that serve us."""
+        refusal: OSError | None = None
         for form in self._forms(device):
             recording = Recording(self._stream, form.rate_hz, form.channels, self._channel, now_ns)
             frames = round(form.rate_hz * BUFFER_S)
@@ -142,10 +143,14 @@ class Microphone:
                 if session.start(device, form, self._callback(recording), frames):
                     self._form = form
                     return recording
-            except OSError as error:
-                raise DeviceUnavailable(
-                    self._stream, f"microphone '{device.name}' cannot be opened (busy?): {error}"
-                ) from error
+            except OSError as error:  # some drivers say so of a form that they do not have
+                refusal = error
+                if error.errno == pyaudio.paDeviceUnavailable:
+                    break
+        if refusal is not None:
+            raise DeviceUnavailable(
+                self._stream, f"microphone '{device.name}' cannot be opened (busy?): {refusal}"
+            ) from refusal
         raise WrongFormat(
             self._stream,
             f"wanted {self._channels or 'any'} channels at {self._asked_hz or 'any'} Hz, "

@@ -123,11 +123,17 @@ class Video(Protocol):
         """Release it; may be called twice."""
 
 
-def check_size(asked: Ask, frame: Array) -> None:
-    """Refuse sizes that no camera has, and others than were asked for. Raises WrongFormat."""
+def check_sane(asked: Ask, frame: Array) -> None:
+    """Refuse sizes that no camera has. Raises WrongFormat."""
     height, width = frame.shape[:2]
     if width * height > MAX_PIXELS or min(width, height) < MIN_SIDE:
         raise WrongFormat(asked.stream, f"{asked.shown} gives frames of {width}x{height} pixels")
+
+
+def check_size(asked: Ask, frame: Array) -> None:
+    """Refuse, at opening, absurd sizes and others than were asked for. Raises WrongFormat."""
+    check_sane(asked, frame)
+    height, width = frame.shape[:2]
     if (asked.width or width, asked.height or height) != (width, height):
         raise WrongFormat(
             asked.stream,

@@ -13,7 +13,7 @@ from bindstream.errors import DeviceError, DeviceLost, DeviceUnavailable, WrongF
 from bindstream.types import Array
 from sensors.driver import Clock
 from sensors.opencv import cv2
-from sensors.video_ask import Ask, Frame, check_rate, check_size
+from sensors.video_ask import Ask, Frame, check_rate, check_sane, check_size
 
 BEHIND_S = 0.25
 """A reader away for longer than this finds old frames queued up."""
@@ -190,6 +190,7 @@ class LiveVideo:
         good, pixels = capture.retrieve()
         if not good or pixels is None:
             raise DeviceLost(self._asked.stream, f"{self._asked.shown} gave a frame but no picture")
+        check_sane(self._asked, pixels)
         self._returned_s = time.monotonic()
         return pixels
 

@@ -11,7 +11,7 @@ from bindstream.errors import DeviceLost, DeviceUnavailable, WrongFormat
 from bindstream.types import Array
 from sensors.driver import Clock
 from sensors.opencv import cv2
-from sensors.video_ask import Ask, Frame, check_rate, check_size, ended
+from sensors.video_ask import Ask, Frame, check_rate, check_sane, check_size, ended
 
 FILE_TOLERANCE = 0.02
 
@@ -196,6 +196,7 @@ class PacedVideo:
         if pixels is None:
             self._ended = not self._asked.loop
             raise ended(self._asked)
+        check_sane(self._asked, pixels)
         return pixels
 
     def _rewind(self) -> Array | None:

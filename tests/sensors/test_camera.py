@@ -278,6 +278,16 @@ def test_absurd_sizes_are_refused(tmp_path):
         Camera("cam", source=str(tmp_path / "f.png"), rate_hz=1).open(time.time_ns)
 
 
+def test_absurd_sizes_are_refused_while_it_runs(tmp_path, opened):
+    """Breaks if they are looked at when opening alone."""
+    for index, shape in enumerate(((20, 20, 3), (1, 20, 3))):
+        assert cv2.imwrite(str(tmp_path / f"f{index}.png"), np.zeros(shape, np.uint8))
+    camera = opened(source=str(tmp_path / "f%d.png"), rate_hz=50)
+    camera.read(0.1)
+    with pytest.raises(WrongFormat, match="20x1 pixels"):
+        camera.read(0.1)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -111,6 +111,18 @@ def test_a_sink_that_goes_away_is_lost(pulse, opened):
         read_for(microphone, 4)
 
 
+def test_a_stream_that_the_server_moves_elsewhere_is_lost(pulse, opened):
+    """Breaks if we go on listening to a silent source that nobody chose."""
+    microphone = opened()
+    pulse.control("load-module", "module-always-sink")
+    pulse.control("unload-module", "module-null-sink")
+    with pytest.raises(DeviceLost):
+        read_for(microphone, 4)
+    microphone.close()
+    with pytest.raises(DeviceUnavailable):
+        microphone.open(time.time_ns)
+
+
 _STOPPED = """
 import os, signal, sys, time
 from bindstream.errors import DeviceLost, DeviceUnavailable
