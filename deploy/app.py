@@ -120,7 +120,7 @@ def publish_plan(args: AppArgs, plans: list[StreamPlan]) -> PublishPlan:
         questions=[
             QuestionPlan(
                 name=name,
-                phrases=_phrases(question.words),
+                phrases={word: list(said) for word, said in question.words.items()},
                 prompts=list(question.prompts),
                 modalities=list(question.modalities),
                 margin=question.margin,
@@ -128,9 +128,3 @@ def publish_plan(args: AppArgs, plans: list[StreamPlan]) -> PublishPlan:
             for name, question in args.labels.items()
         ],
     )
-
-
-def _phrases(words: tuple[str, ...] | dict[str, tuple[str, ...]]) -> dict[str, list[str]]:
-    if isinstance(words, dict):
-        return {word: list(phrases) for word, phrases in words.items()}
-    return {word: [word] for word in words}

@@ -7,7 +7,6 @@ starts. Behind this file there are only plain values.
 
 from __future__ import annotations
 
-import difflib
 import re
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bindstream.errors import ConfigError
 from bindstream.types import SENSED, Modality
+from deploy.complaints import complaints, nearest, unknown_keys
 
 DEFAULT_HOPS_S = {
     Modality.VISION: 0.5,
@@ -26,6 +26,7 @@ DEFAULT_HOPS_S = {
     Modality.THERMAL: 0.5,
     Modality.IMU: 1.0,
 }
+RESERVED = {"publisher", "ingress"}
 _NAME = r"^[a-z0-9_-]{1,64}$"
 _ENDPOINT = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d{1,5}|\*)\Z")
 
@@ -123,15 +124,33 @@ class PublishArgs(_Strict):
 class QuestionArgs(_Strict):
     """One question asked of every vector.
 
-    ``words`` are the possible answers, or a map from answer to the phrases that mean it;
-    ``prompts`` are templates with ``{}`` for the phrase; ``modalities`` are the sensors that can
-    tell; below ``margin`` between best and second best, nothing is said.
+    ``words`` are the possible answers, two or more, or a map from answer to the phrases
+    that mean it; ``prompts`` are templates with ``{}`` for the phrase; ``modalities`` are the
+    sensors that can tell; below ``margin`` between best and second best, nothing is said.
     """
 
-    words: tuple[str, ...] | dict[str, tuple[str, ...]]
+    words: dict[str, tuple[str, ...]]
     prompts: tuple[str, ...] = ("{}",)
     modalities: tuple[Modality, ...] = SENSED
     margin: float = Field(0.0, ge=0, le=2)
+
+    @field_validator("words", mode="before")
+    @classmethod
+    def _as_map(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            _unique("answer", [str(word) for word in value])
+            return {str(word): (str(word),) for word in value}
+        return value
+
+    @field_validator("words")
+    @classmethod
+    def _a_choice(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        if len(value) < 2:
+            raise ValueError(f"wanted two or more answers to choose from, got {len(value)}")
+        for word, phrases in value.items():
+            if not phrases:
+                raise ValueError(f"answer '{word}' has no phrase that means it")
+        return value
 
     @field_validator("prompts")
     @classmethod
@@ -146,21 +165,42 @@ class AppArgs(_Strict):
     """All that ``deploy.app:build`` takes."""
 
     robot: RobotArgs = RobotArgs()
-    encoder: EncoderArgs | tuple[EncoderArgs, ...] = EncoderArgs()
-    streams: tuple[StreamArgs, ...] = Field(min_length=1)
+    encoder: tuple[EncoderArgs, ...] = (EncoderArgs(),)
+    streams: tuple[StreamArgs, ...]
     scene: SceneArgs = SceneArgs()
     publish: PublishArgs = PublishArgs()
     labels: dict[str, QuestionArgs] = {}
 
+    @field_validator("encoder", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else [value]
+
+    @field_validator("encoder", "streams", mode="before")
+    @classmethod
+    def _at_least_one(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and not value:
+            raise ValueError("at least one is needed")
+        return value
+
     @property
     def encoders(self) -> tuple[EncoderArgs, ...]:
         """The encoder deployments, one or several."""
-        return self.encoder if isinstance(self.encoder, tuple) else (self.encoder,)
+        return self.encoder
+
+    @property
+    def deployments(self) -> set[str]:
+        """What Serve's deployments are called."""
+        ours = {f"stream-{stream.name}" for stream in self.streams}
+        return ours | RESERVED | {encoder.name for encoder in self.encoders}
 
     @model_validator(mode="after")
     def _consistent(self) -> AppArgs:
         _unique("stream", [s.name for s in self.streams])
         _unique("encoder", [e.name for e in self.encoders])
+        for encoder in self.encoders:
+            if encoder.name in RESERVED or encoder.name.startswith("stream-"):
+                raise ValueError(f"an encoder cannot be called '{encoder.name}': we use that name")
         for stream in self.streams:
             self.encoder_of(stream.modality)
         unknown = set(self.scene.weights) - {s.name for s in self.streams}
@@ -199,7 +239,7 @@ class Config(BaseModel):
     @property
     def http(self) -> tuple[str, int]:
         """Host and port of the HTTP ingress."""
-        options = self.serve.get("http_options", {})
+        options = self.serve.get("http_options") or {}
         return str(options.get("host", "127.0.0.1")), int(options.get("port", 8000))
 
 
@@ -219,21 +259,45 @@ def load(path: Path | None = None) -> Config:
     """Read and validate a file. Raises ConfigError with one clear line per mistake."""
     path = path or shipped_path()
     document = _read(path)
-    _check_serve(path, document)
+    _refuse(path, _serve_mistakes(document))
+    found = document["applications"][0].get("args") or {}
     try:
-        args = AppArgs.model_validate(document["applications"][0].get("args") or {})
+        args = AppArgs.model_validate(found)
     except ValidationError as error:
-        raise ConfigError(_explain(path, error)) from None
+        lines = complaints(error, _MODELS)
+        if isinstance(found, dict) and not isinstance(found.get("encoder"), list):
+            lines = [line.replace("encoder.0", "encoder", 1) for line in lines]
+        _refuse(path, lines)
+        raise
+    _refuse(path, _foreign_deployments(document, args))
     return Config(path=path, serve=document, args=args)
+
+
+def _refuse(path: Path, lines: list[str]) -> None:
+    if lines:
+        raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from None
+
+
+class _Once(yaml.SafeLoader):
+    """YAML that refuses a key written twice: the first would be lost in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        for key in keys:
+            if keys.count(key) > 1 and key != "<<":
+                line = node.start_mark.line + 1
+                raise yaml.YAMLError(f"'{key}' stands twice in the map at line {line}")
+        return super().construct_mapping(node, deep)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.load(path.read_text(), _Once)  # noqa: S506 - a SafeLoader
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from error
+        said = " ".join(str(error).split())
+        raise ConfigError(f"{path}: cannot be read as YAML: {said}") from error
     if not isinstance(document, dict):
         raise ConfigError(
             f"{path}: wanted a map with 'applications', got {type(document).__name__}"
@@ -241,43 +305,53 @@ def _read(path: Path) -> dict[str, Any]:
     return document
 
 
-def _check_serve(path: Path, document: dict[str, Any]) -> None:
+def _serve_mistakes(document: dict[str, Any]) -> list[str]:
     """Serve's own keys, which Serve itself accepts misspelt."""
-    from ray.serve.schema import (
-        HTTPOptionsSchema,
-        ServeApplicationSchema,
-        ServeDeploySchema,
-    )
+    from ray.serve import schema
 
-    _known_keys(path, "", document, ServeDeploySchema)
+    lines = unknown_keys("", document, set(schema.ServeDeploySchema.model_fields))
     applications = document.get("applications")
     if not isinstance(applications, list) or len(applications) != 1:
-        raise ConfigError(f"{path}: 'applications' must hold exactly one application")
-    _known_keys(path, "applications.0.", applications[0], ServeApplicationSchema)
-    _known_keys(path, "http_options.", document.get("http_options") or {}, HTTPOptionsSchema)
+        return [*lines, "'applications' must hold exactly one application"]
+    application = applications[0]
+    places: list[tuple[str, Any, type[BaseModel]]] = [
+        ("applications.0", application, schema.ServeApplicationSchema),
+        ("http_options", document.get("http_options") or {}, schema.HTTPOptionsSchema),
+    ]
+    deployments = application.get("deployments") if isinstance(application, dict) else None
+    for i, one in enumerate(deployments if isinstance(deployments, list) else []):
+        places.append((f"applications.0.deployments.{i}", one, schema.DeploymentSchema))
+    for place, found, model in places:
+        lines += unknown_keys(place, found, set(model.model_fields))
+    return lines or _wrong_values(document, schema.ServeDeploySchema)
+
+
+def _wrong_values(document: dict[str, Any], model: type[BaseModel]) -> list[str]:
+    try:
+        model.model_validate(document)
+    except ValidationError as error:
+        return complaints(error, {"": model})
     host = (document.get("http_options") or {}).get("host", "127.0.0.1")
-    if host not in ("127.0.0.1", "localhost", "::1"):
-        raise ConfigError(
-            f"{path}: http_options.host is '{host}'; the HTTP ingress has no password yet, "
-            "so it is served on 127.0.0.1 alone"
-        )
+    if host in ("127.0.0.1", "localhost", "::1"):
+        return []
+    return [
+        f"http_options.host is '{host}'; the HTTP ingress has no password yet, "
+        "so it is served on 127.0.0.1 alone"
+    ]
 
 
-def _known_keys(path: Path, place: str, found: Any, schema: type[Any]) -> None:
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: {place.rstrip('.') or 'the file'} must be a map")
-    known = set(schema.model_fields)
-    for key in found:
-        if key not in known:
-            raise ConfigError(f"{path}: unknown key '{place}{key}'{_nearest(str(key), known)}")
-
-
-def _nearest(key: str, known: set[str]) -> str:
-    match = difflib.get_close_matches(key, known, 1, 0.5)
-    return f"; did you mean '{match[0]}'?" if match else f"; known: {', '.join(sorted(known))}"
+def _foreign_deployments(document: dict[str, Any], args: AppArgs) -> list[str]:
+    names = [one.get("name") for one in document["applications"][0].get("deployments") or []]
+    return [
+        f"applications.0.deployments names no deployment of ours: '{name}'"
+        f"{nearest(str(name), args.deployments)}"
+        for name in names
+        if name not in args.deployments
+    ]
 
 
 _MODELS: dict[str, type[BaseModel]] = {
+    "": AppArgs,
     "robot": RobotArgs,
     "encoder": EncoderArgs,
     "streams": StreamArgs,
@@ -285,30 +359,3 @@ _MODELS: dict[str, type[BaseModel]] = {
     "publish": PublishArgs,
     "labels": QuestionArgs,
 }
-
-
-def _explain(path: Path, error: ValidationError) -> str:
-    lines = []
-    for item in error.errors():
-        place = [p for p in item["loc"] if p not in ("EncoderArgs",) and "tuple[" not in str(p)]
-        key = ".".join(str(p) for p in place) or "args"
-        lines.append(f"{path}: {_complaint(key, place, item)}")
-    return "\n".join(_without_the_other_form(lines))
-
-
-def _complaint(key: str, place: list[Any], item: Any) -> str:
-    if item["type"] == "extra_forbidden":
-        model = _MODELS.get(str(place[0]), AppArgs) if len(place) > 1 else AppArgs
-        return f"unknown key '{key}'{_nearest(str(place[-1]), set(model.model_fields))}"
-    if item["type"] == "missing":
-        return f"'{key}' is missing"
-    message = item["msg"].removeprefix("Value error, ")
-    if isinstance(item["input"], dict | list | tuple):
-        return f"{key}: {message}"
-    return f"{key}: {message} (got {item['input']!r})"
-
-
-def _without_the_other_form(lines: list[str]) -> list[str]:
-    """A map where a list may stand as well is blamed for not being a list: leave that out."""
-    kept = [line for line in lines if "should be a valid tuple" not in line]
-    return list(dict.fromkeys(kept or lines))
