@@ -22,7 +22,7 @@ from encoders.bind_data import Pairs
 from encoders.bind_sensor import Augment, SensorObjective
 from encoders.bind_words import unit
 from encoders.card import Card, WindowFormat
-from encoders.imagebind import ImageBind
+from encoders.imagebind import ImageBind, load
 from encoders.saving import save
 
 WAYS = ("head", "lora", "scratch")
@@ -57,9 +57,9 @@ def bind_sensor(
     lacking = {Modality.VISION, modality} - card.modalities
     if lacking:
         raise WeightsError(f"{card.path}: wants towers of {', '.join(sorted(lacking))} to bind to")
-    vision = weights.load_model(card.path, card.config, [Modality.VISION])
+    vision = _loaded(card, Modality.VISION)
     images, held_images = (vectors(vision, Modality.VISION, pairs) for pairs in (train, held))
-    model = weights.load_model(card.path, card.config, [modality])
+    model = _loaded(card, modality)
     before = recalls(vectors(model, modality, held), held_images)
     tower = adapted(model, modality, train, images, way, schedule, rank=rank, report=report)
     fresh = ImageBind(card.config, [modality])
@@ -69,6 +69,13 @@ def bind_sensor(
     dtype = next(iter(state.values())).dtype
     save(replaced(state, tower), out, _said(card, modality, way, len(train)), dtype)
     return Outcome(before, after)
+
+
+def _loaded(card: Card, modality: Modality) -> ImageBind:
+    """One tower in float32, in memory of its own: training must not write into a mapped file."""
+    model = load(card.path, config=card.config, modalities=[modality])
+    model.load_state_dict({k: v.clone() for k, v in model.state_dict().items()}, assign=True)
+    return model
 
 
 def adapted(

@@ -229,14 +229,15 @@ def fit(
 
 
 def settle_norms(objective: Any, n_rows: int, schedule: Schedule, batches: int = 40) -> None:
-    """After training: batch norms' statistics as averages over ``batches`` training batches."""
+    """After training: batch norms' statistics as averages over ``batches`` training batches (no
+    more than there were steps)."""
 
     def encode(n: int) -> Batch:
         with half_precision(), plain_attention():
             vectors: Batch = objective.encode(_batch(objective, n_rows, schedule, -1 - n))
         return vectors
 
-    batch_norm.settle(objective, [partial(encode, n) for n in range(batches)])
+    batch_norm.settle(objective, [partial(encode, n) for n in range(min(batches, schedule.steps))])
 
 
 def _batch(objective: Any, n_rows: int, schedule: Schedule, step: int) -> Batch:
