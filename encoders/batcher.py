@@ -56,6 +56,8 @@ class Batcher:
         start_s = time.monotonic()
         try:
             vectors = self._encoder.encode([w.window for w in batch])
+            if len(vectors) != len(batch):
+                raise RuntimeError(f"the encoder gave {len(vectors)} vectors for {len(batch)}")
         except InvalidInput:
             self._answer(batch, None, start_s)
         except Exception as error:  # belongs to whoever asked
@@ -69,6 +71,8 @@ class Batcher:
         others: list[_Waiting] = []
         while self._pending and len(batch) < self._max_batch:
             waiting = self._pending.popleft()
+            if waiting.future.done():  # given up by whoever asked
+                continue
             if waiting.expires_s < time.monotonic():
                 self._refuse(waiting, Reason.ENCODER_TIMEOUT)
             elif batch and not _alike(batch[0].window, waiting.window):

@@ -11,11 +11,15 @@ from encoders.encoder import Encoder
 
 
 def load_encoder(name: str, weights: str | None, **options: Any) -> Encoder:
-    """Import the class and construct it. Raises ConfigError for an unknown name."""
+    """Import the class and construct it. Raises ConfigError for a name that leads nowhere."""
     target = ENCODERS.get(name, name)
     module, _, attribute = target.partition(":")
     if not attribute:
         known = ", ".join(sorted(ENCODERS))
         raise ConfigError(f"unknown encoder '{name}'; known: {known}, or 'package.module:Class'")
-    encoder: Encoder = getattr(importlib.import_module(module), attribute)(weights, **options)
+    try:
+        encoder_class = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"encoder '{name}': {error}") from error
+    encoder: Encoder = encoder_class(weights, **options)
     return encoder
