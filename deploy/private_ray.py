@@ -6,6 +6,7 @@ reaped by the next one.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -13,7 +14,6 @@ import secrets
 import shutil
 import tempfile
 import threading
-import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +22,7 @@ import psutil
 
 from bindstream.runtime_dir import runtime_dir
 
+_log = logging.getLogger(__name__)
 STOP_S = 10.0
 _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH", "RAY_NAMESPACE", "RAY_JOB_ID")
 _CALM = {
@@ -62,7 +63,11 @@ class PrivateRay:
         self._folder = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp"))
         self._record = runtime_dir() / f"run-{os.getpid()}.json"
         _write_record(self._record, self._folder, [])
-        self._start()
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def _start(self) -> None:
@@ -116,16 +121,27 @@ def reap() -> int:
     for record in runtime_dir().glob("run-*.json"):
         try:
             left = json.loads(record.read_text())
-        except (OSError, ValueError):
+            owner, folder = _same_process(left["owner"]), left["folder"]
+            found = [p for p in map(_same_process, left["processes"]) if p is not None]
+        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+            _log.warning("%s is damaged and left alone: %s", record, error)
             continue
-        if _same_process(left["owner"]) is not None:
+        if owner is not None:
             continue
-        orphans = [p for p in map(_same_process, left["processes"]) if p is not None]
+        orphans = {p for one in found for p in (one, *_below(one))}
         ended += len(orphans)
-        _end(orphans)
-        shutil.rmtree(left["folder"], ignore_errors=True)
+        _end(list(orphans))
+        shutil.rmtree(folder, ignore_errors=True)
         record.unlink(missing_ok=True)
     return ended
+
+
+def _below(process: psutil.Process) -> list[psutil.Process]:
+    """Its children too: a replica may have been started after the last note."""
+    try:
+        return list(process.children(recursive=True))
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _write_record(path: Path, folder: Path, processes: list[psutil.Process]) -> None:
@@ -150,7 +166,8 @@ def _identity(process: psutil.Process) -> list[float] | None:
 def _same_process(identity: list[float]) -> psutil.Process | None:
     try:
         process = psutil.Process(int(identity[0]))
-        return process if abs(process.create_time() - identity[1]) < 1 else None
+        dead = process.status() == psutil.STATUS_ZOMBIE  # killed, and not yet waited for
+        return process if not dead and abs(process.create_time() - identity[1]) < 1 else None
     except psutil.NoSuchProcess:
         return None
 
@@ -166,7 +183,5 @@ def _end(processes: list[psutil.Process]) -> None:
 
 
 def _signal(process: psutil.Process, *, insist: bool) -> None:
-    try:
+    with contextlib.suppress(psutil.NoSuchProcess):
         process.kill() if insist else process.terminate()
-    except psutil.NoSuchProcess:
-        time.sleep(0)
