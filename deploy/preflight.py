@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import socket
 import time
@@ -62,7 +63,10 @@ def _check_encoder(encoder: EncoderArgs) -> None:
 
 def _check_stream(config: Config, stream: StreamArgs) -> Driver:
     stream_plan(config.args, stream)
-    driver_class = load(stream.driver)
+    try:
+        driver_class = load(stream.driver)
+    except BindstreamError as error:
+        raise ConfigError(f"stream '{stream.name}': {error}") from error
     try:
         driver: Driver = driver_class(stream.name, **stream.options)
     except TypeError as error:
@@ -70,6 +74,12 @@ def _check_stream(config: Config, stream: StreamArgs) -> Driver:
         raise ConfigError(
             f"stream '{stream.name}': driver '{stream.driver}': {_said(error)}; "
             f"its options: {', '.join(options)}"
+        ) from error
+    except BindstreamError:
+        raise
+    except Exception as error:  # a driver of somebody else's: still one line, not a traceback
+        raise ConfigError(
+            f"stream '{stream.name}': driver '{stream.driver}': {type(error).__name__}: {error}"
         ) from error
     if driver.modality != stream.modality:
         raise ConfigError(
@@ -93,10 +103,11 @@ def _try_device(driver: Driver) -> str:
         driver.open(time.time_ns)
     except BindstreamError as error:
         return str(error)
-    except Exception as error:  # a driver of somebody else's: still one line, not a traceback
+    except Exception as error:  # a driver of somebody else's
         return f"{type(driver).__name__}: {type(error).__name__}: {error}"
     finally:
-        driver.close()
+        with contextlib.suppress(Exception):
+            driver.close()
     return ""
 
 

@@ -39,7 +39,8 @@ def live(path: Path | None, *, seconds: float | None, as_json: bool, address: st
     was imported.
     """
     config = load(path)
-    preflight(config)
+    ours = address is None  # of another Ray neither devices nor ports can be seen from here
+    preflight(config, devices=ours, ports=ours)
     show = _Lines() if as_json else _Table(config.args.robot.name)
     _hear_signals()
     session = _Session(config, show, seconds)
@@ -58,8 +59,9 @@ def _hear_signals() -> None:
     signal.signal(signal.SIGINT, _stop)
 
 
-def _stop(number: int, _frame: FrameType | None) -> None:
-    signal.signal(number, signal.SIG_IGN)  # a second one does not cut the draining short
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    for one in (signal.SIGTERM, signal.SIGINT):  # a second one does not cut the draining short
+        signal.signal(one, signal.SIG_IGN)
     raise Stopped
 
 

@@ -74,7 +74,7 @@ class Watched:
         return [why for event, why in list(self.events) if event == name]
 
 
-@pytest.fixture()
+@pytest.fixture
 def watch() -> Iterator[Callable[[object], Watched]]:
     made: list[Watched] = []
 
@@ -208,7 +208,7 @@ def test_a_pause_that_a_driver_holds_up_is_not_called_paused(watch, monkeypatch)
     """Breaks if a user who asked for privacy is told that it is there when it is not."""
     monkeypatch.setattr(capture, "PAUSE_ACK_S", 0.1)
     release, reading = threading.Event(), threading.Event()
-    driver = Sensor(lambda: reading.set() or release.wait(5.0) and [])
+    driver = Sensor(lambda: reading.set() or (release.wait(5.0) and []))
     one = watch(driver)
     reading.wait(5.0)
     assert one.capture.pause() == "pausing"
