@@ -1,6 +1,6 @@
 """Which of these words is nearest to what each sensor perceives, live?
 
-    python examples/ask.py "a dog" "a drone" "nothing but wind"
+    python examples/ask.py "a dog" "a drone" "the robot is turning left"
 
 Words become vectors once, over HTTP; after that a comparison is one dot product per message.
 """

@@ -34,7 +34,7 @@ def test_a_reader_prints_what_comes(name: str, robot: Robot, shell_env: dict[str
 @pytest.mark.ray
 def test_words_are_compared_with_the_stream(robot: Robot, shell_env: dict[str, str]) -> None:
     """Breaks if the words' vectors and the stream's are not of one space, or one size."""
-    words = ["the robot stands still", "the robot turns left"]
+    words = ["the robot is standing still", "the robot is turning left"]
     options = ["--endpoint", robot.endpoint, "--http", robot.http]
     lines = example("ask.py", *words, *options, env=shell_env)
     for line in lines:
