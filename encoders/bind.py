@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -200,7 +200,8 @@ def fit(
         progress = _load(resume, objective, opt, schedule)
     objective.train()
     saved, cpu = time.monotonic(), time.process_time() - progress.cpu_s
-    with ThreadPoolExecutor(schedule.shards) as pool, ThreadPoolExecutor(1) as ahead:
+    workers, reader = ThreadPoolExecutor(schedule.shards), ThreadPoolExecutor(1)
+    with _one_thread_each(), workers as pool, reader as ahead:
         coming = ahead.submit(_batch, objective, n_rows, schedule, progress.step)
         while progress.step < schedule.steps:
             batch = coming.result()
@@ -226,6 +227,17 @@ def fit(
         _save(resume, objective, opt, schedule, progress)
     objective.eval()
     return progress
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """The shards' threads are the parallelism: torch must not start its own below them."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def settle_norms(objective: Any, n_rows: int, schedule: Schedule, batches: int = 40) -> None:
