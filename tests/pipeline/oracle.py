@@ -23,8 +23,12 @@ def sample(t_ns: int, data: Any, meta: Meta = None) -> Sample:
 
 
 @st.composite
-def schedules(draw: st.DrawFn, usual_ms: int = 60, longest_gap_ms: int = 4000) -> list[int]:
-    """Stamps as the field gives them: jitter, gaps, duplicates, stamps out of order."""
+def schedules(
+    draw: st.DrawFn, usual_ms: int = 60, longest_gap_ms: int = 4000, fewest: int = 1
+) -> list[int]:
+    """Stamps as the field gives them: jitter, gaps, duplicates, stamps out of order; often on
+    the very edges of windows."""
+    grain_ms = draw(st.sampled_from([1, 50]))
     steps = draw(
         st.lists(
             st.tuples(
@@ -32,22 +36,26 @@ def schedules(draw: st.DrawFn, usual_ms: int = 60, longest_gap_ms: int = 4000) -
                 st.integers(1, 2 * usual_ms),
                 st.floats(0, 1),
             ),
-            min_size=1,
-            max_size=120,
+            min_size=fewest,
+            max_size=fewest + 120,
         )
     )
-    newest = T0 + draw(st.integers(0, 3000)) * MS
+    newest = T0 + draw(st.integers(0, 3000)) // grain_ms * grain_ms * MS
     times = [newest]
     for kind, step_ms, part in steps:
         if kind == "duplicate":
             times.append(times[-1])
         elif kind == "back":
-            times.append(newest - round(1 + part * 898) * MS)
+            times.append(newest - _whole(1 + part * 898, grain_ms) * MS)
         else:
             gap_ms = round(part * longest_gap_ms) if kind == "gap" else 0
-            newest += (step_ms + gap_ms) * MS
+            newest += _whole(step_ms + gap_ms, grain_ms) * MS
             times.append(newest)
     return times
+
+
+def _whole(ms: float, grain_ms: int) -> int:
+    return max(1, round(ms / grain_ms)) * grain_ms
 
 
 def in_order(times: list[int], lateness_ns: int = 0) -> list[int]:
