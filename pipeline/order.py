@@ -5,10 +5,10 @@ Four things happen to timestamps in the field, and each is counted, never fatal:
 - a sample comes twice (``duplicate``): dropped;
 - samples change places (``backward``): put in order if ``lateness`` allows, else dropped
   (``late``). With lateness 0, the default for local drivers, nothing ever waits;
-- one stamp is wild (``outlier``): dropped (the very first: time starts over). A stamp is suspected when it jumps back by more
-  than a second or ahead by more than five (or ten sample periods), and is believed once the
-  next sample goes on from it: so a real outage costs the first sample after it a wait of one
-  period, and nothing else;
+- one stamp is wild (``outlier``): dropped (the very first: time starts over). A stamp is
+  suspected when it jumps back by more than a second or ahead by more than five (or ten sample
+  periods), and is believed once the next sample goes on from it: so a real outage costs the
+  first sample after it a wait of one period, and nothing else;
 - the clock itself was set back (``restart``): a suspected jump backward that is believed.
 """
 
