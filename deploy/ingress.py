@@ -1,6 +1,8 @@
-"""The HTTP ingress: health by the data path, status, words to vectors, pause and resume."""
+"""The HTTP ingress: health by the data path, status, words to vectors, pause and resume.
 
-from __future__ import annotations
+No ``from __future__ import annotations`` here: in a replica FastAPI cannot resolve such strings,
+and takes a body or a response for a query parameter.
+"""
 
 from typing import Annotated, Any
 
