@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from bindstream.types import Modality
 from encoders.imagebind import Block, ImageBind, Trunk
+from encoders.stems import ConvStem
 
 
 def available() -> bool:
@@ -98,16 +99,22 @@ def _by_products(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor
 
 
 class PackedBlock:
-    """One transformer block, its weights packed."""
+    """One transformer block, its weights packed; ``last``: for ``one`` instead of a call."""
 
-    def __init__(self, block: Block, dtype: torch.dtype) -> None:
+    def __init__(self, block: Block, dtype: torch.dtype, *, last: bool) -> None:
         attn, dim = block.attn, block.attn.out_proj.in_features
+        self.dim = dim
         self.heads = attn.heads
         scale = (dim // attn.heads) ** -0.5
-        weight, bias = attn.in_proj_weight.float(), attn.in_proj_bias.float()
+        weight, bias = attn.in_proj_weight.float().clone(), attn.in_proj_bias.float().clone()
+        weight[:dim] *= scale
+        bias[:dim] *= scale
         self.norm_1, self.norm_2 = Norm(block.norm_1, dtype), Norm(block.norm_2, dtype)
-        self.q = Linear(weight[:dim] * scale, bias[:dim] * scale, dtype)
-        self.kv = Linear(weight[dim:], bias[dim:], dtype)
+        if last:
+            self.q = Linear(weight[:dim], bias[:dim], dtype)
+            self.kv = Linear(weight[dim:], bias[dim:], dtype)
+        else:
+            self.qkv = Linear(weight, bias, dtype)
         self.out = Linear(attn.out_proj.weight, attn.out_proj.bias, dtype)
         self.fc1 = Linear(block.mlp.fc1.weight, block.mlp.fc1.bias, dtype)
         self.fc2 = Linear(block.mlp.fc2.weight, block.mlp.fc2.bias, dtype)
@@ -117,23 +124,50 @@ class PackedBlock:
 
     def __call__(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """[N, L, D] -> [N, L, D]."""
-        y = self.norm_1(x)
-        return self._rest(x, self.q(y), self._keys(y), mask)
+        qkv = self.qkv(self.norm_1(x))  # [N, L, 3D]
+        return self._rest(x, qkv[..., : self.dim], qkv[..., self.dim :], mask)
 
     def one(self, x: Tensor, at: Tensor, mask: Tensor | None) -> Tensor:
         """[N, L, D], the place [N] of the token that counts -> that token [N, 1, D]."""
         y = self.norm_1(x)
         rows = torch.arange(len(x))
         chosen = y[rows, at].unsqueeze(1)  # [N, 1, D]
-        return self._rest(x[rows, at].unsqueeze(1), self.q(chosen), self._keys(y), mask)
-
-    def _keys(self, y: Tensor) -> Tensor:
-        kv = self.kv(y)  # [N, L, 2D]
-        return kv if self.extra is None else torch.cat([kv, self.extra.expand(len(y), -1, -1)], 1)
+        return self._rest(x[rows, at].unsqueeze(1), self.q(chosen), self.kv(y), mask)
 
     def _rest(self, x: Tensor, q: Tensor, kv: Tensor, mask: Tensor | None) -> Tensor:
+        if self.extra is not None:
+            kv = torch.cat([kv, self.extra.expand(len(kv), -1, -1)], dim=1)  # [N, L+1, 2D]
         x = self.out.plus(attention(q, kv, self.heads, mask), x)
         return self.fc2.plus(self.fc1(self.norm_2(x), activation="gelu"), x)
+
+
+def packed_stem(tokens: nn.Module, dtype: torch.dtype) -> nn.Module:
+    """A copy of a modality's stem in ``dtype``, laid out for speed."""
+    stem = copy.deepcopy(tokens).to(dtype)
+    for name, module in list(stem.named_modules()):
+        if isinstance(module, ConvStem):
+            module.to(memory_format=torch.channels_last)
+        elif isinstance(module, nn.Conv2d | nn.Conv3d) and module.kernel_size == module.stride:
+            stem.set_submodule(name, Patches(module, dtype))
+    return stem
+
+
+class Patches(nn.Module):
+    """A convolution whose patches do not overlap, as one packed product."""
+
+    def __init__(self, conv: nn.Conv2d | nn.Conv3d, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.size = conv.kernel_size
+        self.linear = Linear(conv.weight.flatten(1), conv.bias, dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, (T,) H, W] -> [N, D, patches]."""
+        for axis, size in enumerate(self.size, start=2):
+            x = x.unfold(axis, size, size)
+        axes = len(self.size)
+        # [N, C, (t,) h, w, (kt,) kh, kw] -> [N, patches, C * kt * kh * kw]
+        x = x.movedim(1, axes + 1).flatten(1 + axes).flatten(1, axes)
+        return self.linear(x).transpose(1, 2)
 
 
 class PackedTower:
@@ -143,9 +177,11 @@ class PackedTower:
         trunk, head = cast(Trunk, model.modality_trunks[modality]), model.modality_heads[modality]
         self.text = modality is Modality.TEXT
         self.dtype = dtype
-        self.stem = copy.deepcopy(model.modality_preprocessors[modality]).to(dtype)
+        self.stem = packed_stem(model.modality_preprocessors[modality], dtype)
         self.pre = [Norm(cast(nn.LayerNorm, n), dtype) for n in trunk.pre_transformer_layer]
-        self.blocks = [PackedBlock(cast(Block, block), dtype) for block in trunk.blocks]
+        blocks = [cast(Block, block) for block in trunk.blocks]
+        self.blocks = [PackedBlock(block, dtype, last=False) for block in blocks[:-1]]
+        self.last = PackedBlock(blocks[-1], dtype, last=True)
         layers = list(cast(nn.Sequential, head.proj if self.text else head))
         self.norm = Norm(cast(nn.LayerNorm, layers[0]), dtype)
         self.head = Linear(cast(nn.Linear, layers[-1]).weight, None, dtype)
@@ -158,9 +194,9 @@ class PackedTower:
         for norm in self.pre:
             hidden = norm(hidden)
         every, last = self._masks(hidden.shape[1], at)
-        for block in self.blocks[:-1]:
+        for block in self.blocks:
             hidden = block(hidden, every)
-        token = self.blocks[-1].one(hidden, at, last)  # [N, 1, D]
+        token = self.last.one(hidden, at, last)  # [N, 1, D]
         return F.normalize(self.head(self.norm(token[:, 0])).float(), dim=-1)
 
     def _masks(self, length: int, at: Tensor) -> tuple[Tensor | None, Tensor | None]:
