@@ -30,7 +30,8 @@ OWNED: dict[str, Any] = {
 def build(args: AppArgs) -> serve.Application:
     """Plain arguments -> Serve application. Raises ConfigError before anything starts."""
     plans = [stream_plan(args, stream) for stream in args.streams]
-    encoders = {encoder.name: _encoder(encoder) for encoder in args.encoders}
+    asked_at_once = 2 + sum(stream.in_flight for stream in args.streams)
+    encoders = {encoder.name: _encoder(encoder, asked_at_once) for encoder in args.encoders}
     on_robot = {"num_cpus": 0, "label_selector": args.robot.labels}
     streams = {
         plan.stream: serve.deployment(Ingest)
@@ -51,14 +52,14 @@ def build(args: AppArgs) -> serve.Application:
     )
 
 
-def _encoder(encoder: EncoderArgs) -> serve.Application:
+def _encoder(encoder: EncoderArgs, asked_at_once: int) -> serve.Application:
     return (
         serve.deployment(EncoderReplica)
         .options(
             name=encoder.name,
             num_replicas=encoder.replicas,
             ray_actor_options={"num_cpus": 1, **encoder.ray_actor_options},
-            max_ongoing_requests=max(16, 2 * encoder.max_batch),
+            max_ongoing_requests=max(16, 2 * encoder.max_batch, asked_at_once),
             max_queued_requests=4,
             health_check_period_s=2,
             graceful_shutdown_wait_loop_s=0.2,

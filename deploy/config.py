@@ -77,7 +77,7 @@ class StreamArgs(_Strict):
     hop_s: float | None = Field(None, ge=0.02, le=60)
     length_s: float | None = Field(None, gt=0, le=60)
     deadline_s: float = Field(5.0, gt=0, le=60)
-    in_flight: int = Field(1, ge=1, le=4)
+    in_flight: int = Field(2, ge=1, le=4)
 
     @field_validator("modality")
     @classmethod

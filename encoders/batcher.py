@@ -1,10 +1,10 @@
-"""One thread that encodes what waits: batches by backlog, never by waiting for company."""
+"""One thread that encodes what waits: the newest of each stream, batched by backlog."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,25 +25,37 @@ class _Waiting:
 
 
 class Batcher:
-    """Puts windows before an encoder, oldest first, at most ``max_batch`` of one modality at once.
+    """Puts windows before an encoder, in turn by stream, ``max_batch`` of one modality at once.
 
-    The encoder runs in one thread of its own, so that the event loop stays free. What expired
+    Each stream has one place in the queue: a newer window takes it over and the older one is
+    answered with superseded, so that an encoder which many streams overload still encodes what
+    is fresh. The encoder runs in one thread of its own, so that the event loop stays free. What expired
     while it waited is answered with encoder_timeout; what cannot be encoded, with invalid_input.
     """
 
     def __init__(self, encoder: Encoder, max_batch: int) -> None:
         self._encoder = encoder
         self._max_batch = max_batch
-        self._pending: deque[_Waiting] = deque()
+        self._pending: dict[tuple[str, str], _Waiting] = {}
+        self._lock = threading.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
 
     async def encode(self, window: Window, budget_s: float) -> Encoding:
         """One window -> its encoding. Raises what the encoder raises, but for InvalidInput."""
         now_s = time.monotonic()
         future: asyncio.Future[Encoding] = asyncio.get_running_loop().create_future()
-        self._pending.append(_Waiting(window, now_s, now_s + budget_s, future))
+        self._queue(_Waiting(window, now_s, now_s + budget_s, future))
         self._thread.submit(self._encode_some)  # finds nothing to do if an earlier batch took it
         return await future
+
+    def _queue(self, waiting: _Waiting) -> None:
+        place = waiting.window.robot, waiting.window.stream
+        with self._lock:
+            other = self._pending.get(place)
+            newest, older = _by_age(waiting, other)
+            self._pending[place] = newest
+        if older is not None:
+            self._refuse(older, Reason.SUPERSEDED)
 
     async def in_thread(self, call: Callable[[], Vector]) -> Vector:
         """Run something else between two batches (text)."""
@@ -68,19 +80,24 @@ class Batcher:
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
-        others: list[_Waiting] = []
-        while self._pending and len(batch) < self._max_batch:
-            waiting = self._pending.popleft()
-            if waiting.future.done():  # given up by whoever asked
-                continue
-            if waiting.expires_s < time.monotonic():
-                self._refuse(waiting, Reason.ENCODER_TIMEOUT)
-            elif batch and not _alike(batch[0].window, waiting.window):
-                others.append(waiting)
-            else:
-                batch.append(waiting)
-        self._pending.extendleft(reversed(others))
+        with self._lock:
+            for place, waiting in list(self._pending.items()):
+                if len(batch) == self._max_batch:
+                    break
+                if batch and not _alike(batch[0].window, waiting.window):
+                    continue
+                del self._pending[place]
+                if self._worth_encoding(waiting):
+                    batch.append(waiting)
         return batch
+
+    def _worth_encoding(self, waiting: _Waiting) -> bool:
+        if waiting.future.done():  # given up by whoever asked
+            return False
+        if waiting.expires_s < time.monotonic():
+            self._refuse(waiting, Reason.ENCODER_TIMEOUT)
+            return False
+        return True
 
     def _answer(self, batch: list[_Waiting], vectors: Vector | None, start_s: float) -> None:
         encode_ms = (time.monotonic() - start_s) * 1e3
@@ -103,6 +120,13 @@ class Batcher:
     ) -> Encoding:
         encoder = self._encoder
         return Encoding(vector, refusal, queue_ms, encode_ms, encoder.space_id, encoder.encoder_id)
+
+
+def _by_age(a: _Waiting, b: _Waiting | None) -> tuple[_Waiting, _Waiting | None]:
+    """The newer first: two calls of one stream may overtake each other on their way."""
+    if b is None or a.window.end_ns >= b.window.end_ns:
+        return a, b
+    return b, a
 
 
 def _alike(a: Window, b: Window) -> bool:

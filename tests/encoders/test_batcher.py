@@ -15,9 +15,11 @@ from encoders.batcher import Batcher
 from tests.system.toy_encoder import ToyEncoder
 
 
-def window(seq: int, modality: Modality = Modality.DEPTH, size: int = 4) -> Window:
+def window(
+    seq: int, modality: Modality = Modality.DEPTH, size: int = 4, stream: str = ""
+) -> Window:
     data = np.full((size, size), float(seq + 1), np.float32)
-    return Window("r", "s", modality, 1, seq, 0, 1, data, None, 0, 0, 0, 0)
+    return Window("r", stream or f"s{seq}", modality, 1, seq, 0, 1, data, None, 0, 0, 0, 0)
 
 
 class Gated(ToyEncoder):
@@ -189,3 +191,12 @@ def test_everyone_gets_their_own_answer_under_load(max_batch):
 
     for one, answer in zip(windows, asyncio.run(scenario()), strict=True):
         np.testing.assert_allclose(answer.vector, encoder.encode([one])[0], atol=1e-6)
+
+
+def test_a_newer_window_of_a_stream_takes_the_place_of_the_older() -> None:
+    """Fails when an overloaded encoder works off old windows, or a stream loses its turn."""
+    windows = [window(0), window(1, stream="a"), window(2, stream="b"), window(3, stream="a")]
+    batches, answers = run(windows, max_batch=1)
+    assert batches == [[0], [3], [2]]
+    assert answers[1].refusal is Reason.SUPERSEDED
+    assert all(a.vector is not None for a in (answers[0], answers[2], answers[3]))
