@@ -29,8 +29,9 @@ class Batcher:
 
     Each stream has one place in the queue: a newer window takes it over and the older one is
     answered with superseded, so that an encoder which many streams overload still encodes what
-    is fresh. The encoder runs in one thread of its own, so that the event loop stays free. What expired
-    while it waited is answered with encoder_timeout; what cannot be encoded, with invalid_input.
+    is fresh. The encoder runs in one thread of its own, so that the event loop stays free. What
+    expired while it waited is answered with encoder_timeout; what cannot be encoded, with
+    invalid_input.
     """
 
     def __init__(self, encoder: Encoder, max_batch: int) -> None:

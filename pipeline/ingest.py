@@ -301,6 +301,7 @@ class Ingest:
             stream=plan.stream,
             modality=plan.modality,
             epoch=self._grant.epoch,
+            offset_ns=self._grant.offset_ns,
             state=capture.state,
             why=capture.why,
             rate_hz=rate_hz,

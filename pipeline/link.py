@@ -77,11 +77,15 @@ class Dropped(msgspec.Struct, tag=True, frozen=True):
 
 
 class State(msgspec.Struct, tag=True, frozen=True):
-    """About once a second, and at every change: what the stream is doing."""
+    """About once a second, and at every change: what the stream is doing.
+
+    ``offset_ns`` is the clock it was granted: a publisher that was restarted takes it over.
+    """
 
     stream: str
     modality: Modality
     epoch: int
+    offset_ns: int
     state: str
     why: str
     rate_hz: float

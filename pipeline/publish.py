@@ -20,7 +20,7 @@ from bindstream.types import Event, Vector
 from bindstream.wire import Message
 from pipeline.epochs import Epochs, state_dir
 from pipeline.labels import question
-from pipeline.link import Hello, Upward, address, decode_upward, grant_bytes, lock_path
+from pipeline.link import Hello, State, Upward, address, decode_upward, grant_bytes, lock_path
 from pipeline.plan import PublishPlan
 from pipeline.publication import Publication
 from pipeline.words import Question
@@ -143,6 +143,8 @@ class Publish:
         self._say(said)
 
     def _answer(self, sender: bytes, message: Upward) -> list[Message]:
+        if isinstance(message, State):  # of a stream older than this restart of ours: keep its time
+            self._offset_ns = message.offset_ns
         if not isinstance(message, Hello):
             return self._publication.hear(message, self._now_ns())
         grant, said = self._publication.greet(message, self._now_ns(), self._offset_ns)

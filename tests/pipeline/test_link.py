@@ -33,7 +33,7 @@ MESSAGES = [
     Opened("front", Modality.VISION, 3, 7, 1, 2),
     Encoded("front", 3, 7, 0, 1, 2, 3, 0.5, 4.0, "toy:0", "toy", b"\0\0\x80?"),
     Dropped("front", 3, 8, Reason.SUPERSEDED),
-    State("front", Modality.VISION, 3, "running", "", 20.0, 20.0, {"late": 1}),
+    State("front", Modality.VISION, 3, 99, "running", "", 20.0, 20.0, {"late": 1}),
     Happened("front", "stream_lost", 5, {"why": "unplugged", "n": [1, 2.5, None]}),
     Bye("front", 3),
 ]

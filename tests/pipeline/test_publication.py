@@ -66,7 +66,7 @@ def encoded(epoch: int, seq: int, stream: str = "front", **changes: Any) -> Enco
 
 
 def state(epoch: int, name: str = "running", why: str = "") -> State:
-    return State("front", Modality.VISION, epoch, name, why, 20.0, 20.0, {"late": 2})
+    return State("front", Modality.VISION, epoch, 0, name, why, 20.0, 20.0, {"late": 2})
 
 
 def outcomes(said: list[Any]) -> list[tuple[int, int, str]]:

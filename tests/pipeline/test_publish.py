@@ -220,7 +220,11 @@ def test_the_end_waits_for_streams_that_drain():
         grant = ask(link)
         link.send(opened(grant.epoch, 0, time.time_ns()))
         link.send(opened(grant.epoch, 1, time.time_ns()))
-        link.send(State("depth", Modality.DEPTH, grant.epoch, "running", "", 1.0, 1.0, {}))
+        link.send(
+            State(
+                "depth", Modality.DEPTH, grant.epoch, grant.offset_ns, "running", "", 1.0, 1.0, {}
+            )
+        )
         robot.wait(Health, state="running")
         closing = threading.Thread(target=robot.publish.close)
         closing.start()
@@ -283,3 +287,18 @@ def test_a_state_folder_that_cannot_be_written_is_refused(monkeypatch, tmp_path)
     monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path / ("x" * 90)))
     with pytest.raises(ConfigError, match="BINDSTREAM_RUNTIME_DIR"):
         address("rover")
+
+
+def test_a_restarted_publisher_keeps_the_time_of_its_running_streams():
+    """Breaks if a clock that was set makes stamps of publisher and streams disagree after a crash."""
+    with Robot("depth") as robot:
+        link = Link(address("rover"))
+        grant = ask(link)
+        earlier_ns = grant.offset_ns - 3_600_000_000_000  # before the clock was set by an hour
+        running = State(
+            "depth", Modality.DEPTH, grant.epoch, earlier_ns, "running", "", 1.0, 1.0, {}
+        )
+        link.send(running)
+        health = robot.wait(Health, state="running")
+        link.close()
+    assert abs(health.t_ns - (time.monotonic_ns() + earlier_ns)) < 10**10
