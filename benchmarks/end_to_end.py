@@ -1,6 +1,6 @@
 """What the pipeline costs beyond the encoder, beside a bare loop in one process.
 
-    python benchmarks/end_to_end.py [--seconds 60] [--config ray_config.yaml] [--json]
+    python -m benchmarks.end_to_end [--seconds 60] [--config ray_config.yaml] [--json]
 
 Runs ``bindstream run`` as a user does and subscribes to it from this process; then the same
 drivers, windows, encoder and ZeroMQ socket in one bare loop without Ray. Overhead is as DESIGN has
@@ -154,8 +154,9 @@ def memory_mb(root: psutil.Process) -> dict[str, float]:
 
 def measure_bare(config: Path, seconds: float) -> dict[str, Any]:
     """The same in one process and one thread, in a process of its own."""
-    command = [sys.executable, __file__, "--bare", str(config), str(seconds)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    command = [sys.executable, "-m", "benchmarks.end_to_end", "--bare", str(config), str(seconds)]
+    root = Path(__file__).parents[1]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=root)
     result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return result
 

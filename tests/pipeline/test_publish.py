@@ -301,4 +301,4 @@ def test_a_restarted_publisher_keeps_the_time_of_its_running_streams():
         link.send(running)
         health = robot.wait(Health, state="running")
         link.close()
-    assert abs(health.t_ns - (time.monotonic_ns() + earlier_ns)) < 10**10
+    assert abs(health[-1].t_ns - (time.monotonic_ns() + earlier_ns)) < 10**10
