@@ -93,10 +93,21 @@ def _verify(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report))
     else:
-        print("\n".join(f"{key:12}{value}" for key, value in report.items()))
+        print("\n".join(f"{key:12}{_shown(value)}" for key, value in report.items()))
     for fault in faults:
         print(f"bindstream weights verify: {path}: {fault}", file=sys.stderr)
     return 1 if faults else 0
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{m} {_window(*window)}" for m, window in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _window(length_s: float | None, frames: int) -> str:
+    span = "newest frame" if length_s is None else f"{length_s:g} s"
+    return f"{span} ({frames} frames)" if frames > 1 else span
 
 
 def _report(card: Card, sha256: str) -> dict[str, Any]:

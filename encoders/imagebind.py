@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from bindstream.errors import InvalidInput
 from bindstream.types import Modality
+from encoders.card import resolve
 from encoders.imagebind_config import ImageBindConfig
 from encoders.stems import ImuStem, PatchStem
 
@@ -354,6 +355,7 @@ def load(
 ) -> ImageBind:
     """A model in eval mode from a ``.pth`` or ``.safetensors`` file that holds its keys.
 
+    ``path`` may be a name as well: ``bindstream_tiny``, or ``imagebind_huge`` once fetched.
     ``config``: names of ImageBindConfig; default: what the file says of itself, else
     imagebind_huge. Only ``modalities`` are read. The file is mapped into memory: on the CPU in
     its own dtype the weights are the file's pages, shared by all processes that read it.
@@ -361,4 +363,4 @@ def load(
     """
     from encoders import weights  # the readable model needs no file reader to be trained
 
-    return weights.load_model(Path(path), config, modalities, torch.device(device), dtype)
+    return weights.load_model(resolve(path), config, modalities, torch.device(device), dtype)
