@@ -105,11 +105,13 @@ class Ingest:
         until_s = time.monotonic() + DRAIN_S
         self._stop.set()
         self._capture.stop(RELEASE_S)
-        for thread in self._threads:
-            thread.join(max(0.0, until_s - time.monotonic()))
-        left = self._slot.close()
+        windows, *encoding = self._threads
+        windows.join(max(0.0, until_s - time.monotonic()))
+        left = self._slot.close()  # wakes the threads that wait for it
         if left is not None:
             self._drop(left.seq, Reason.SHUTDOWN)
+        for thread in encoding:
+            thread.join(max(0.0, until_s - time.monotonic()))
         self._link.send(Bye(self._plan.stream, self._grant.epoch))
         self._link.close()
 
@@ -129,6 +131,8 @@ class Ingest:
             if time.monotonic() - told_s >= STATE_EVERY_S or told != self._capture.state:
                 told_s, told = time.monotonic(), self._capture.state
                 self._tell_state()
+        for cut in self._windower.flush() if self._windower else []:
+            self._pass_on(cut)
         self._tell_state()
 
     def _make_windower(self) -> Windower:
@@ -204,7 +208,7 @@ class Ingest:
 
     def _encode_newest(self) -> None:
         while not self._stop.is_set():
-            window = self._slot.take(0.1)
+            window = self._slot.take(1.0)
             if window is None:
                 continue
             try:
