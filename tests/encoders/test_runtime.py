@@ -7,7 +7,7 @@ import logging
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.errors import WeightsError
@@ -124,6 +124,7 @@ def test_small_models_stay_exact_and_large_ones_round(monkeypatch):
     assert choose("cpu", "auto", 600_000_000).dtype == torch.float32
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200))
 def test_any_batch_is_cut_into_recorded_sizes(count):
     """Breaks if a batch loses rows, or asks for a size that was never recorded."""
