@@ -32,12 +32,13 @@ def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> li
         _collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.args.streams
     ]
     if ports:
-        _collect(complaints, lambda: _check_ports(config))
+        for address in _addresses(config):
+            _collect(complaints, lambda a=address: _check_port(*a))
     ready = [driver for driver in drivers if driver is not None]
     if devices and not complaints:
         complaints += _try_devices(ready)
     if complaints:
-        raise ConfigError("\n".join(complaints))
+        raise ConfigError("\n".join(dict.fromkeys(complaints)))  # streams may share one cause
     return ready
 
 
@@ -111,14 +112,14 @@ def _try_device(driver: Driver) -> str:
     return ""
 
 
-def _check_ports(config: Config) -> None:
+def _addresses(config: Config) -> list[tuple[str, int, str]]:
+    """Host, port and key of what we are going to listen on."""
     wanted = [(*config.http, "http_options.port")]
     endpoint = config.args.publish.endpoint
     if endpoint.startswith("tcp://") and not endpoint.endswith("*"):
         host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
         wanted.append((host.strip("[]"), int(port), "publish.endpoint"))
-    for address in wanted:
-        _check_port(*address)
+    return wanted
 
 
 def _check_port(host: str, port: int, key: str) -> None:

@@ -25,11 +25,17 @@ from bindstream.runtime_dir import runtime_dir
 _log = logging.getLogger(__name__)
 STOP_S = 10.0
 _FOREIGN = ("RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH", "RAY_NAMESPACE", "RAY_JOB_ID")
+_HELPERS = (
+    "ray/autoscaler/_private/monitor.py",
+    "ray/dashboard/dashboard.py",
+    "ray/_private/log_monitor.py",
+)
 _CALM = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_enable_metrics_collection": "0",  # its port would answer the whole network
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_worker_niceness": "0",  # 15 by default: sensors would starve beside any other program
     "OMP_WAIT_POLICY": "PASSIVE",
@@ -80,10 +86,12 @@ class PrivateRay:
             "log_to_driver": False,
             "logging_level": logging.ERROR,
             "_temp_dir": str(self._folder),
-            "_node_ip_address": "127.0.0.1",
+            "_node_ip_address": "127.0.0.2",  # Ray turns 127.0.0.1 into the network's address
             "object_store_memory": 128 << 20,  # nothing of ours goes through it
         }
         ray.init(**options)
+        for helper in _superfluous():
+            _signal(helper, insist=True)  # asked politely, the autoscaler calls it a failure
         self.note_pids()
 
     def note_pids(self) -> None:
@@ -142,6 +150,13 @@ def _below(process: psutil.Process) -> list[psutil.Process]:
         return list(process.children(recursive=True))
     except psutil.NoSuchProcess:
         return []
+
+
+def _superfluous() -> list[psutil.Process]:
+    """Ray's helpers for many machines and many users: one robot's run has no use for them, and the
+    autoscaler's shows its counters to the whole network."""
+    below = psutil.Process().children()
+    return [p for p in below if any(part in " ".join(p.cmdline()) for part in _HELPERS)]
 
 
 def _write_record(path: Path, folder: Path, processes: list[psutil.Process]) -> None:
