@@ -34,10 +34,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16")
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw heat maps there")
     parser.add_argument("--json", action="store_true", help="one object per line")
+    parser.add_argument(
+        "--live",
+        type=Path,
+        metavar="CONFIG",
+        help="follow the running robot of this configuration instead of rendering scenes",
+    )
+    parser.add_argument(
+        "--seconds", type=float, default=300.0, metavar="N", help="how long to follow; default 300"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate and print."""
+    if args.live is not None:
+        return _follow(args)
     if args.scenes < _LEAST_SCENES:
         raise ConfigError(f"--scenes wants at least {_LEAST_SCENES}, got {args.scenes}")
     from encoders.loading import load_encoder
@@ -54,6 +65,19 @@ def run(args: argparse.Namespace) -> int:
 
         heat_map.draw(scores, args.picture)
         print(f"heat maps: {args.picture}", file=sys.stderr)
+    return 0
+
+
+def _follow(args: argparse.Namespace) -> int:
+    from deploy import eval_live
+    from deploy.config import load
+
+    followed = eval_live.follow(load(args.live), args.seconds)
+    if args.json:
+        for score in followed:
+            print(json.dumps(eval_live.record(score)))
+    else:
+        eval_live.print_table(followed)
     return 0
 
 

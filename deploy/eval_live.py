@@ -49,6 +49,24 @@ def record(score: Score) -> dict[str, Any]:
     return {"kind": "live", **asdict(score)}
 
 
+def print_table(scores: list[Score]) -> None:
+    """For people: is what the scene says true, and how soon does it follow a change?"""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title="A live scene's words against the truth")
+    table.add_column("question")
+    for column in ("ticks", "right %", "silent %", "changes", "missed", "lag p50 s", "lag max s"):
+        table.add_column(column, justify="right")
+    table.add_column("allowed s", justify="right")
+    for s in scores:
+        lags = ["-" if lag is None else f"{lag:.1f}" for lag in (s.lag_p50_s, s.lag_max_s)]
+        shares = [f"{100 * share:.1f}" for share in (s.accuracy, s.silent)]
+        counts = [str(s.changes), str(s.missed)]
+        table.add_row(s.question, str(s.ticks), *shares, *counts, *lags, f"{s.allowed_s:.2f}")
+    Console().print(table)
+
+
 def _slowest_s(args: AppArgs, question: QuestionArgs) -> float:
     asked = [s for s in args.streams if s.modality in question.modalities]
     return max((stream_plan(args, s).length_s + s.hop for s in asked), default=0.0)
