@@ -74,7 +74,7 @@ def _pairs(work: Path, count: int, seed: int, workers: int, bars: Progress) -> P
     if not folder.is_dir():
         bar = bars.add_task("scenes", total=count, note="")
         scenes.render(
-            folder, count, seed=seed, workers=workers, report=lambda n: bars.advance(bar, n)
+            folder, count, seed=seed + 1, workers=workers, report=lambda n: bars.advance(bar, n)
         )
     return Pairs(folder)
 
