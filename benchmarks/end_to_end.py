@@ -130,10 +130,16 @@ def role(process: psutil.Process, root: psutil.Process) -> str:
     return "ray"
 
 
+def family(root: psutil.Process) -> list[psutil.Process]:
+    """The command and everything below it."""
+    below = [root, *root.children(recursive=True)]
+    return [p for p in below if p.status() != psutil.STATUS_ZOMBIE]
+
+
 def cpu_by_role(root: psutil.Process) -> dict[str, float]:
     """Seconds of user and system time so far."""
     total: dict[str, float] = {}
-    for process in [root, *root.children(recursive=True)]:
+    for process in family(root):
         times = process.cpu_times()
         key = role(process, root)
         total[key] = total.get(key, 0.0) + times.user + times.system
@@ -143,7 +149,7 @@ def cpu_by_role(root: psutil.Process) -> dict[str, float]:
 def memory_mb(root: psutil.Process) -> dict[str, float]:
     """Unique memory (USS) per role, and how many processes."""
     total: dict[str, float] = {}
-    for process in [root, *root.children(recursive=True)]:
+    for process in family(root):
         key = role(process, root)
         total[key] = total.get(key, 0.0) + process.memory_full_info().uss / 2**20
     return {key: round(mb) for key, mb in sorted(total.items())}

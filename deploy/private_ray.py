@@ -90,8 +90,10 @@ class PrivateRay:
             "object_store_memory": 128 << 20,  # nothing of ours goes through it
         }
         ray.init(**options)
-        for helper in _superfluous():
+        helpers = _superfluous()
+        for helper in helpers:
             _signal(helper, insist=True)  # asked politely, the autoscaler calls it a failure
+        psutil.wait_procs(helpers, timeout=2)
         self.note_pids()
 
     def note_pids(self) -> None:
