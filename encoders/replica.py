@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import Any
 
 from bindstream.types import Encoding, Modality, Vector, Window
@@ -29,6 +30,7 @@ class EncoderReplica:
         options: dict[str, Any],
     ) -> None:
         _calm_openmp(threads)
+        sys.setswitchinterval(0.0005)  # a window must not wait 5 ms for another thread's turn
         from encoders.batcher import Batcher
         from encoders.loading import load_encoder
 

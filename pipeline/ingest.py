@@ -6,6 +6,7 @@ one ``encode`` thread per window in flight asks the encoder. Latest wins in betw
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 import uuid
@@ -31,6 +32,8 @@ from pipeline.windows import Cut, Hole, Windower, make_windower
 from sensors import load
 
 STATE_EVERY_S = 1.0
+SWITCH_S = 0.0005
+"""How long one Python thread may keep the others waiting: a sensor's next reading among them."""
 RELEASE_S = 1.5
 DRAIN_S = 3.0
 """What ``close`` takes at most, beside the link's flush: Serve kills the replica after 5 s."""
@@ -47,6 +50,7 @@ class Ingest:
     """
 
     def __init__(self, plan: StreamPlan, encoder: Any) -> None:
+        sys.setswitchinterval(SWITCH_S)
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
         self._encode = encoder.options(_by_reference=False).encode

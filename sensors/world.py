@@ -27,6 +27,15 @@ RATES_HZ = {
 }
 BATCH_S = 0.05
 """Audio and IMU readings are delivered twenty times a second."""
+READOUT_S = {
+    Modality.AUDIO: 0.004,
+    Modality.IMU: 0.018,
+    Modality.VISION: 0.020,
+    Modality.DEPTH: 0.036,
+    Modality.THERMAL: 0.052,
+}
+"""How long after the moment it shows a reading is delivered, as exposure, readout and transfer of
+real devices take; each its own, so that five sensors do not answer in the same millisecond."""
 BACKLOG_S = 10.0
 """What a device keeps of audio and IMU while nobody reads; older data are lost."""
 
@@ -77,9 +86,10 @@ class World:
         return {"lost": self._passed * round(BATCH_S * self.rate_hz)}
 
     def open(self, now_ns: Clock) -> None:
-        """Begin at the present tick. Always works: there is no device."""
+        """Begin with what is delivered next. Always works: there is no device."""
         self._now_ns = now_ns
-        self._next = math.ceil(world_script.world_s(now_ns()) / self._tick_s)
+        read_s = world_script.world_s(now_ns()) - READOUT_S[self.modality]
+        self._next = math.ceil(read_s / self._tick_s - 1e-6)
         self._sample_tick(self._next)
 
     def read(self, timeout_s: float) -> list[Sample]:
@@ -115,11 +125,12 @@ class World:
         return now_s
 
     def _due_s(self, tick: int) -> float:
-        """When a tick's data exist: a frame at its tick, a batch at its end."""
-        return (tick if self._frames else tick + 1) * self._tick_s
+        """When a tick's data are delivered: after its frame, or its batch's end, by the readout."""
+        return (tick if self._frames else tick + 1) * self._tick_s + READOUT_S[self.modality]
 
     def _last_due(self, now_s: float) -> int:
-        return math.floor(now_s / self._tick_s + 1e-6) - (0 if self._frames else 1)
+        read_s = now_s - READOUT_S[self.modality]
+        return math.floor(read_s / self._tick_s + 1e-6) - (0 if self._frames else 1)
 
     def _sample_tick(self, tick: int) -> list[Sample]:
         t_s = tick * self._tick_s

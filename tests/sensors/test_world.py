@@ -10,7 +10,7 @@ import pytest
 from bindstream.errors import ConfigError, DeviceLost
 from bindstream.types import DepthMeta, Modality, Sample
 from sensors import load, world_script
-from sensors.world import RATES_HZ, World
+from sensors.world import RATES_HZ, READOUT_S, World
 from sensors.world_questions import questions
 from sensors.world_state import FACTORS
 
@@ -42,7 +42,9 @@ class Clock:
 
 
 def opened(modality: str, world_s: float = 1000.0, **options: object) -> tuple[World, Clock]:
-    driver, clock = World("s", modality=modality, **options), Clock(world_s)
+    """A driver, and a clock at which the reading of ``world_s`` is just being delivered."""
+    driver = World("s", modality=modality, **options)
+    clock = Clock(world_s + READOUT_S[driver.modality])
     driver.open(clock)
     return driver, clock
 
