@@ -19,6 +19,8 @@ Every message says which stream or file, what was wanted, what came and what to 
 
 from __future__ import annotations
 
+from bindstream.extras import install_command
+
 
 class BindstreamError(Exception):
     """Base of every error that bindstream raises on purpose."""
@@ -32,7 +34,7 @@ class MissingExtra(BindstreamError):
     """A library of an optional extra is not installed."""
 
     def __init__(self, library: str, extra: str, need: str) -> None:
-        super().__init__(f"{need} needs {library}: pip install 'bindstream[{extra}]'")
+        super().__init__(f"{need} needs {library}: {install_command(extra)}")
         self.library = library
         self.extra = extra
 

@@ -14,6 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bindstream.extras import install_command
+
 HELP = "list the sensors of this machine"
 ANSWER_S = 5.0
 VIDEO = Path("/sys/class/video4linux")
@@ -47,7 +49,7 @@ def found(kind: str, look: Callable[[], Iterator[Row]]) -> list[Row]:
     try:
         rows.extend({"kind": kind} | row for row in look())
     except ModuleNotFoundError as error:
-        extra = f"needs {error.name}: pip install 'bindstream[sensors]'"
+        extra = f"needs {error.name}: {install_command('sensors')}"
         rows.append({"kind": kind, "problem": extra})
     except TimeoutError:
         rows.append({"kind": kind, "problem": f"no answer within {ANSWER_S:g} s: is it hung?"})

@@ -1,7 +1,7 @@
 """``bindstream doctor``: what is missing on this machine, and the exact command that gets it.
 
-Imports the standard library alone, so that it works where nothing else does. A check is a
-problem only if something the user has installed, or the next step of the README, needs it.
+Needs the standard library and the base install alone, so that it works where nothing else does. A
+check is a problem only if something the user has installed, or the README's next step, needs it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from bindstream.extras import install_command
 
 HELP = "what is missing on this machine, and how to get it"
 
@@ -86,16 +88,8 @@ def _extras() -> Iterator[Finding]:
             yield Finding(f"[{extra}]", OK, _versions(libraries))
             continue
         status = PROBLEM if extra in NEEDED_EXTRAS else NOTE
-        fix = f"{sys.executable} -m pip install {_project(extra)}"
-        yield Finding(f"[{extra}]", status, f"without {', '.join(absent)}", fix)
-
-
-def _project(extra: str) -> str:
-    """What pip is told to install: the clone that this runs from, else the distribution."""
-    root = Path(__file__).resolve().parents[1]
-    if (root / "pyproject.toml").exists():
-        return f"-e '{root}[{extra}]'"
-    return f"'bindstream[{extra}]'"
+        found = f"without {', '.join(absent)}"
+        yield Finding(f"[{extra}]", status, found, install_command(extra))
 
 
 def _version(distribution: str) -> str | None:

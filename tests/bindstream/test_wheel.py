@@ -103,5 +103,5 @@ def test_its_other_verbs_name_the_extra(fresh: Path) -> None:
     """Breaks if a missing extra is a traceback."""
     done = subprocess.run([fresh / "bindstream", "run"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "pip install 'bindstream[server]'" in done.stderr
+    assert "-m pip install 'bindstream[server] @ file:///" in done.stderr
     assert "Traceback" not in done.stderr

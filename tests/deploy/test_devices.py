@@ -9,6 +9,7 @@ import pytest
 from serial.tools import list_ports
 from serial.tools.list_ports_common import ListPortInfo
 
+from bindstream.extras import install_command
 from bindstream.types import Modality
 from deploy import cli, devices
 from sensors import load
@@ -85,7 +86,7 @@ def test_a_missing_library_is_named_with_its_extra(monkeypatch, capsys, library,
         monkeypatch.setitem(devices.LOOKS, "microphone", lambda: iter(()))
     (row,) = (row for row in listed(capsys) if row["kind"] == kind)
     assert library in row["problem"]
-    assert "bindstream[sensors]" in row["problem"]
+    assert install_command("sensors") in row["problem"]
 
 
 def test_whatever_a_library_raises_the_rest_is_listed():

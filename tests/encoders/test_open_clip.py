@@ -103,5 +103,5 @@ def test_refuses_what_it_cannot_be(folder, tmp_path, monkeypatch):
     with pytest.raises(WeightsError, match="needs 'weights'"):
         load_encoder("open_clip", None)
     monkeypatch.setattr(encoder_module.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"bindstream\[clip\]"):
+    with pytest.raises(MissingExtra, match=r"pip install .*\[clip\]"):
         load_encoder("open_clip", str(folder))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bindstream.errors import ConfigError, DeviceLost, DeviceUnavailable
+from bindstream.extras import install_command
 from bindstream.types import SENSED, Modality
 from sensors import DRIVERS, load
 from tests.devices import rigs
@@ -162,7 +163,7 @@ def test_a_missing_library_names_its_extra(name, library):
     program = f"import sys; sys.modules[{library!r}] = None; import sensors; sensors.load({name!r})"
     done = subprocess.run([sys.executable, "-c", program], stderr=-1, text=True)
     assert "MissingExtra" in done.stderr
-    assert f"needs {library}: pip install 'bindstream[sensors]'" in done.stderr
+    assert f"needs {library}: {install_command('sensors')}" in done.stderr
 
 
 def test_the_table_is_complete():
