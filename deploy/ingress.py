@@ -6,11 +6,15 @@ and takes a body or a response for a query parameter.
 
 from typing import Annotated, Any
 
-from fastapi import FastAPI, HTTPException, Query, Response
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from ray import serve
+from ray.exceptions import RayActorError, RayTaskError
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
+from bindstream.errors import InvalidInput
 from deploy.guard import Guard
 
 MAX_TEXTS = 256
@@ -20,6 +24,27 @@ Text = Annotated[str, Field(max_length=MAX_CHARS)]
 # No /docs page: its script comes from a CDN, and would run here with the right to pause a camera.
 app = FastAPI(title="bindstream", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
 app.add_middleware(Guard)
+RETRY_S = "1"
+
+
+@app.exception_handler(InvalidInput)
+async def not_encodable(_: Request, error: Exception) -> JSONResponse:
+    """422: the words themselves are at fault; the same again would fail again."""
+    return JSONResponse({"detail": _reason(error)}, 422)
+
+
+@app.exception_handler(RayServeException)  # a full queue, a cancelled request, no replica
+@app.exception_handler(RayActorError)  # the replica died meanwhile
+@app.exception_handler(TimeoutError)
+async def not_now(_: Request, error: Exception) -> JSONResponse:
+    """503: busy or restarting, so the same may work in a moment."""
+    return JSONResponse({"detail": _reason(error)}, 503, headers={"retry-after": RETRY_S})
+
+
+def _reason(error: Exception) -> str:
+    """In one line. Ray wraps what a replica raised, and prints its whole traceback."""
+    cause = error.cause if isinstance(error, RayTaskError) else error
+    return " ".join(str(cause).split()) or type(cause).__name__
 
 
 class Texts(BaseModel):

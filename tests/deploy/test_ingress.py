@@ -9,9 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ray.exceptions import RayActorError, RayTaskError
 from ray.serve import context
 from ray.serve._private.common import DeploymentID, ReplicaID
+from ray.serve.exceptions import BackPressureError, RequestCancelledError
 
+from bindstream.errors import InvalidInput
 from deploy.guard import MAX_BODY_BYTES
 from deploy.ingress import Ingress, app
 
@@ -148,6 +151,53 @@ def test_bad_words_are_422(robot, body):
     """Breaks if one request can hand the encoder anything, or more than it can take."""
     assert robot.ask("POST", "/text", body)[0] == 422
     assert robot.speaker.calls == []
+
+
+def wrapped(cause: Exception) -> Exception:
+    """As Ray hands it to the caller of a replica that raised it."""
+    told: Exception = RayTaskError("encode_text", "Traceback ...", cause).as_instanceof_cause()
+    return told
+
+
+def fail_with(robot: Robot, error: Exception) -> tuple[int, Any]:
+    def encode_text(_: list[str]) -> None:
+        raise error
+
+    robot.speaker = Handle(encode_text=encode_text)
+    robot.ingress._speaker = robot.speaker
+    return robot.ask("POST", "/text", b'{"texts": ["a dog"]}')
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (BackPressureError(5, 4), "max_queued_requests=4"),
+        (wrapped(BackPressureError(5, 4)), "max_queued_requests=4"),
+        (RequestCancelledError("7"), "Request 7 was cancelled."),
+        (TimeoutError(), "TimeoutError"),
+        (wrapped(TimeoutError("no answer in 2 s")), "no answer in 2 s"),
+        (RayActorError(), "actor"),
+    ],
+    ids=["full", "full further on", "cancelled", "timeout", "timeout in the replica", "died"],
+)
+def test_a_busy_encoder_is_503_with_its_reason(robot, error, said):
+    """Breaks if a client cannot tell "try again" from a bug of the robot's."""
+    status, body = fail_with(robot, error)
+    assert status == 503
+    assert said in body["detail"]
+    assert "\n" not in body["detail"]
+
+
+def test_words_that_the_encoder_refuses_are_422(robot):
+    """Breaks if a client is told to try again with what can never work, or reads a traceback."""
+    told = fail_with(robot, wrapped(InvalidInput("a text of 1000 tokens: at most 76")))
+    assert told == (422, {"detail": "a text of 1000 tokens: at most 76"})
+
+
+def test_a_bug_stays_a_500(robot):
+    """Breaks if every failure is excused as a busy robot."""
+    with pytest.raises(ValueError, match="a bug"):  # what Serve answers with 500
+        fail_with(robot, ValueError("a bug"))
 
 
 def test_pause_and_resume_reach_the_stream(robot):
