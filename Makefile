@@ -29,8 +29,13 @@ check: setup ## the quality gate: lint, format, types, import layers
 	$(BIN)/mypy examples
 	$(BIN)/lint-imports
 
-bench: setup ## every benchmark, one after the other
-	@set -e; for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file; done
+# As modules: benchmarks/encoders.py run as a script would hide the package of its name. Those
+# that nobody put in order come last.
+ORDER := world encoders end_to_end shuffled_pairs
+BENCHES := $(patsubst benchmarks/%.py,%,$(wildcard benchmarks/[!_]*.py))
+bench: setup ## every benchmark, one after the other (NAME=encoders: that one)
+	@set -e; for name in $(or $(NAME),$(filter $(BENCHES),$(ORDER)) $(filter-out $(ORDER),$(BENCHES))); do \
+		echo "== $$name"; $(BIN)/python -P -m benchmarks.$$name; done
 
 weights: setup ## train the small shipped weights again, from the simulated robot
 	$(BIN)/bindstream bind --recipe tiny --out encoders/checkpoints/bindstream_tiny.safetensors --work build/weights

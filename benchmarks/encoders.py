@@ -11,23 +11,17 @@ CPU figures are core-seconds: this process's CPU time with one thread, the least
 repeats, so that a busy machine disturbs them little. GFLOP counts the whole model, also where a
 path leaves out what nobody reads. On a CUDA machine a second table follows.
 
-    python benchmarks/encoders.py [--modality vision]... [--repeats 3] [--tiny]
+    python -m benchmarks.encoders [--modality vision]... [--repeats 3] [--tiny]
 """
 
-# ruff: noqa: E402 - the imports must follow the change of sys.path
 from __future__ import annotations
 
 import argparse
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-
-# Run as a script, this file's folder comes first and would hide the package of its own name.
-sys.path[:] = [entry for entry in sys.path if Path(entry) != Path(__file__).parent]
 
 import torch
 import torch.nn.functional as F

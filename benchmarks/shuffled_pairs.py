@@ -1,21 +1,16 @@
 """Control: a sensor bound to its own pictures beside the same sensor bound to shuffled ones.
 
-    python benchmarks/shuffled_pairs.py [--modality thermal] [--pairs 4000] [--steps 200]
+    python -m benchmarks.shuffled_pairs [--modality thermal] [--pairs 4000] [--steps 200]
 
 Fresh scenes, the shipped image tower as the frozen target. Both runs take the same steps from the
 same start; only the order of the pictures differs. Bound to shuffled ones, words must name nothing.
 """
 
-# ruff: noqa: E402 - the imports must follow the change of sys.path
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-
-# Run as a script, this file's folder comes first and would hide the package `encoders`.
-sys.path[:] = [entry for entry in sys.path if Path(entry) != Path(__file__).parent]
 
 import torch
 from rich.console import Console

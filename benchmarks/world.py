@@ -1,6 +1,6 @@
 """What the simulated world costs: CPU time per window of a scene, and of a live second.
 
-    python benchmarks/world.py [--scenes N]
+    python -m benchmarks.world [--scenes N]
 
 One thread; process CPU time, so that a busy machine changes little.
 """
@@ -8,13 +8,9 @@ One thread; process CPU time, so that a busy machine changes little.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from pathlib import Path
 
 import cv2
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bindstream.types import SENSED
 from sensors.world import World
