@@ -41,7 +41,8 @@ def log_mel(sound: Tensor, bands: int = BANDS) -> Tensor:
     frames = frames - frames.mean(dim=-1, keepdim=True)
     before = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
     shaped = (frames - 0.97 * before) * _window(sound.device)
-    power: Tensor = torch.fft.rfft(shaped, n=FFT).abs().square()  # (N, frames, 257)
+    parts = torch.view_as_real(torch.fft.rfft(shaped, n=FFT)).square()  # (N, frames, 257, 2)
+    power = parts[..., 0] + parts[..., 1]  # abs() would take a root to be squared again
     energy = power @ _mel_bank(bands, sound.device)  # (N, frames, bands)
     return energy.clamp_min(FLOOR).log()
 

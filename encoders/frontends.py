@@ -24,6 +24,7 @@ VERSION = "fe1"
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_CLIP_SHIFT = tuple(-m / s for m, s in zip(_CLIP_MEAN, _CLIP_STD, strict=True))
 _PERCENTILE_PIXELS = 16_384  # sorting all of a 640 x 480 frame would take 27 ms
 
 
@@ -154,14 +155,31 @@ def stack(frames: Tensor, size: int = 224) -> Tensor:
     """Windows of frames already square, uint8 (N, T, S, S, 3) -> (N, 3, T, size, size).
 
     Frames are cut by the pipeline (the video path, middle crop); a model of another size gets
-    them by area averaging.
+    them by area averaging. Half the size is the mean of 2 x 2 bytes: their sums are exact in
+    int16, six times as fast as averaging floats.
     """
-    planes = frames.permute(0, 4, 1, 2, 3).float() / 255  # (N, 3, T, S, S)
-    if planes.shape[-1] != size:
-        n, c, t = planes.shape[:3]
-        small = F.interpolate(planes.flatten(0, 2).unsqueeze(1), (size, size), mode="area")
-        planes = small.reshape(n, c, t, size, size)
-    return normalised(planes, colours=1)
+    if frames.shape[2] == 2 * size:
+        return _standardised(_sums_of_four(frames), white=4 * 255.0)
+    if frames.shape[2] == size:
+        return _standardised(frames.permute(0, 4, 1, 2, 3), white=255.0)
+    planes = frames.permute(0, 4, 1, 2, 3).float()  # (N, 3, T, S, S)
+    n, c, t = planes.shape[:3]
+    small = F.interpolate(planes.flatten(0, 2).unsqueeze(1), (size, size), mode="area")
+    return _standardised(small.reshape(n, c, t, size, size), white=255.0)
+
+
+def _sums_of_four(frames: Tensor) -> Tensor:
+    """uint8 (N, T, 2S, 2S, 3) -> int16 (N, 3, T, S, S), 0..1020."""
+    rows = frames[:, :, 0::2].to(torch.int16) + frames[:, :, 1::2]
+    return (rows[:, :, :, 0::2] + rows[:, :, :, 1::2]).permute(0, 4, 1, 2, 3)
+
+
+def _standardised(planes: Tensor, white: float) -> Tensor:
+    """(N, 3, ...) of 0..``white`` -> as ``normalised`` does from 0..1, in two passes."""
+    shape = [1, 3] + [1] * (planes.ndim - 2)
+    scale = torch.tensor([1 / (white * s) for s in _CLIP_STD], device=planes.device)
+    shift = torch.tensor(_CLIP_SHIFT, device=planes.device)
+    return planes.float() * scale.reshape(shape) + shift.reshape(shape)
 
 
 def normalised(planes: Tensor, colours: int) -> Tensor:

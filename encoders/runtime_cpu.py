@@ -2,7 +2,8 @@
 
 Where the time goes, and what is done about it (docs/benchmarks.md has the figures):
 
-- linear layers: weights reordered once for oneDNN, GELU and the residual sum inside the product;
+- linear layers and convolutions: weights reordered once for oneDNN, GELU and the residual sum
+  inside the product;
 - attention in bfloat16: two batched products, which beat torch's flash kernel two to one here;
 - the last block: only the token that the head reads gets a query, an output and an MLP;
 - text: only as far as its end token, since attention is causal.
@@ -141,32 +142,69 @@ class PackedBlock:
         return self.fc2.plus(self.fc1(self.norm_2(x), activation="gelu"), x)
 
 
-def packed_stem(tokens: nn.Module, dtype: torch.dtype) -> nn.Module:
-    """A copy of a modality's stem in ``dtype``, laid out for speed."""
+def packed_stem(tokens: nn.Module, dtype: torch.dtype, size: tuple[int, int]) -> nn.Module:
+    """A copy of a modality's stem in ``dtype``, its 2-D and 3-D convolutions packed for inputs
+    of ``size`` (H, W)."""
     stem = copy.deepcopy(tokens).to(dtype)
     for name, module in list(stem.named_modules()):
-        if isinstance(module, ConvStem):
-            module.to(memory_format=torch.channels_last)
-        elif isinstance(module, nn.Conv2d | nn.Conv3d) and module.kernel_size == module.stride:
+        if isinstance(module, ConvStem) and isinstance(module[0], nn.Conv2d):
+            stem.set_submodule(name, _packed_convs(module, dtype, size))
+    for name, module in list(stem.named_modules()):
+        if isinstance(module, nn.Conv2d | nn.Conv3d) and module.kernel_size == module.stride:
             stem.set_submodule(name, Patches(module, dtype))
     return stem
 
 
+def _packed_convs(stem: ConvStem, dtype: torch.dtype, size: tuple[int, int]) -> nn.Sequential:
+    convs = [layer for layer in stem if isinstance(layer, nn.Conv2d)]
+    shape, packed = torch.Size([1, convs[0].in_channels, *size]), []
+    for conv in convs:
+        packed.append(GeluConv(conv, dtype, shape))
+        shape = conv(torch.zeros(shape, dtype=dtype)).shape
+    return nn.Sequential(*packed)
+
+
+class GeluConv(nn.Module):
+    """A convolution and the GELU after it in one pass over the map, channels innermost.
+
+    ``shape``: of the usual input [1, C, H, W]; without it oneDNN packs for one that is three
+    times as slow. Others are computed as well.
+    """
+
+    def __init__(self, conv: nn.Conv2d, dtype: torch.dtype, shape: torch.Size) -> None:
+        super().__init__()
+        self.steps = conv.padding, conv.stride, conv.dilation, conv.groups
+        plain = conv.weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
+        pack = torch.ops.mkldnn._reorder_convolution_weight
+        self.weight = pack(plain, *self.steps, list(shape))
+        self.bias = None if conv.bias is None else conv.bias.detach().to(dtype)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[N, C, H, W] -> [N, D, h, w]."""
+        out: Tensor = torch.ops.mkldnn._convolution_pointwise(
+            x, self.weight, self.bias, *self.steps, "gelu", [], "none"
+        )
+        return out
+
+
 class Patches(nn.Module):
-    """A convolution whose patches do not overlap, as one packed product."""
+    """A convolution whose patches do not overlap, as one packed product.
+
+    Channels are innermost in a patch, as they are in a frame and in what a GeluConv gives.
+    """
 
     def __init__(self, conv: nn.Conv2d | nn.Conv3d, dtype: torch.dtype) -> None:
         super().__init__()
         self.size = conv.kernel_size
-        self.linear = Linear(conv.weight.flatten(1), conv.bias, dtype)
+        self.linear = Linear(conv.weight.movedim(1, -1).flatten(1), conv.bias, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, (T,) H, W] -> [N, D, patches]."""
         for axis, size in enumerate(self.size, start=2):
             x = x.unfold(axis, size, size)
         axes = len(self.size)
-        # [N, C, (t,) h, w, (kt,) kh, kw] -> [N, patches, C * kt * kh * kw]
-        x = x.movedim(1, axes + 1).flatten(1 + axes).flatten(1, axes)
+        # [N, C, (t,) h, w, (kt,) kh, kw] -> [N, patches, kt * kh * kw * C]
+        x = x.movedim(1, -1).flatten(1 + axes).flatten(1, axes)
         return self.linear(x).transpose(1, 2)
 
 
@@ -177,7 +215,8 @@ class PackedTower:
         trunk, head = cast(Trunk, model.modality_trunks[modality]), model.modality_heads[modality]
         self.text = modality is Modality.TEXT
         self.dtype = dtype
-        self.stem = packed_stem(model.modality_preprocessors[modality], dtype)
+        size = model.config.input_size(modality)
+        self.stem = packed_stem(model.modality_preprocessors[modality], dtype, size)
         self.pre = [Norm(cast(nn.LayerNorm, n), dtype) for n in trunk.pre_transformer_layer]
         blocks = [cast(Block, block) for block in trunk.blocks]
         self.blocks = [PackedBlock(block, dtype, last=False) for block in blocks[:-1]]

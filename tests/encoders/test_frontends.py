@@ -78,6 +78,18 @@ def test_a_stack_of_frames_keeps_its_order_and_size():
     assert torch.allclose(small[0, :, 1, 0, 0], out[0, :, 1, :2, :2].mean((-1, -2)), atol=1e-6)
 
 
+@pytest.mark.parametrize("side", [224, 112, 160, 64])
+def test_a_stack_of_any_size_is_the_area_mean_of_floats(side):
+    """Breaks if summing bytes, or scaling and shifting at once, gives other pixels than the
+    reference's steps in floats."""
+    frames = torch.from_numpy(RNG.integers(0, 256, (2, 2, side, side, 3), dtype=np.uint8))
+    frames[0, 0, :4] = 255  # sums must not wrap
+    planes = (frames.float() / 255).permute(0, 4, 1, 2, 3).flatten(0, 1)  # (N * 3, T, S, S)
+    small = torch.nn.functional.adaptive_avg_pool2d(planes, 112).unflatten(0, (2, 3))
+    wanted = frontends.normalised(small, colours=1)
+    assert (frontends.stack(frames, 112) - wanted).abs().max().item() <= 2e-6
+
+
 def test_depth_is_disparity_over_its_greatest():
     """Breaks if the formula, its clamps or its statistics change unnoticed."""
     flat = torch.full((480, 640), 2.5)

@@ -60,6 +60,20 @@ def test_packed_float32_is_the_reference(float32, golden_inputs, golden_outputs,
 
 
 @packed
+def test_packed_stems_of_convolutions_are_the_models_own():
+    """Breaks if GELU is fused wrongly, or packing for one input spoils a batch of several."""
+    shipped = imagebind.load("bindstream_tiny", modalities=["vision", "audio", "imu"])
+    run = Runtime(shipped, "cpu", "float32")
+    for modality in shipped.modalities:
+        one = example(shipped, modality)
+        x = torch.cat([one, one.flip(-1), 0.3 * one])
+        with torch.inference_mode():
+            wanted = F.normalize(shipped.features(modality, x), dim=-1)
+        assert (run(modality, x) - wanted).abs().max().item() <= 1e-5
+        assert (run(modality, x[:1]) - wanted[:1]).abs().max().item() <= 1e-5
+
+
+@packed
 @pytest.mark.parametrize("case", CASES)
 def test_packed_bfloat16_keeps_the_direction(bfloat16, golden_inputs, golden_outputs, case):
     """Breaks if attention by products, or a rounding, costs more than bfloat16 must."""
