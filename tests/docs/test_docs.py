@@ -55,6 +55,23 @@ def test_links_lead_somewhere(page: Path) -> None:
     assert not broken
 
 
+@pytest.mark.parametrize("start", ["README.md", "docs/index.md"])
+def test_every_page_is_found_from_where_readers_start(start: str) -> None:
+    """Breaks if somebody writes a page that no reader comes to."""
+    page = ROOT / start
+    linked = {(page.parent / t).resolve() for t in blocks.links_of(page)}
+    written = {*(ROOT / "docs").glob("*.md"), ROOT / "docs" / "decisions" / "README.md"}
+    assert not written - linked - {page}
+
+
+def test_every_decision_is_in_their_table() -> None:
+    """Breaks if a decision is written down where nobody looks."""
+    table = ROOT / "docs" / "decisions" / "README.md"
+    assert {p.name for p in table.parent.glob("0*.md")} == {
+        t for t in blocks.links_of(table) if t.startswith("0")
+    }
+
+
 @pytest.mark.ray
 @of("python")
 def test_python_runs_against_a_live_robot(
