@@ -5,10 +5,18 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from bindstream.types import Encoding, Modality, Vector, Window
+from encoders.encoder import Encoder
 
+if TYPE_CHECKING:
+    from encoders.batcher import Batcher
+
+TEXTS_AT_ONCE = 16
 _log = logging.getLogger("ray.serve")
 
 
@@ -47,7 +55,7 @@ class EncoderReplica:
 
     async def encode_text(self, texts: list[str]) -> Vector:
         """Words -> (B, dim) float32, unit norm."""
-        return await self._batcher.in_thread(lambda: self._encoder.encode_text(texts))
+        return await encode_in_pieces(self._batcher, self._encoder, texts)
 
     def describe(self) -> dict[str, Any]:
         """Which space its vectors live in, and what it can encode."""
@@ -58,6 +66,15 @@ class EncoderReplica:
             "dim": encoder.dim,
             "modalities": sorted(encoder.modalities),
         }
+
+
+async def encode_in_pieces(batcher: Batcher, encoder: Encoder, texts: list[str]) -> Vector:
+    """Words -> (B, dim) float32; windows that wait are encoded after every ``TEXTS_AT_ONCE``."""
+    starts = range(0, max(1, len(texts)), TEXTS_AT_ONCE)  # no texts: one empty piece, (0, dim)
+    pieces = [texts[at : at + TEXTS_AT_ONCE] for at in starts]
+    return np.concatenate(
+        [await batcher.in_thread(partial(encoder.encode_text, piece)) for piece in pieces]
+    )
 
 
 def _calm_openmp(threads: int) -> None:
