@@ -10,7 +10,7 @@ import torch
 from bindstream.errors import InvalidInput
 from bindstream.types import Array, Modality, Window
 from encoders.card import Card
-from encoders.frontends import FrontEnds
+from encoders.front_end_formats import FrontEnds
 from encoders.inputs import Inputs
 
 MOST_HALF = 65504.0  # float16's largest

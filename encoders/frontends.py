@@ -1,111 +1,28 @@
 """What a sensor gives -> what the model reads. Functions on tensors, on any device, stateless.
 
 Vision and audio (``encoders.fbank``) follow the reference's published preprocessing. For depth,
-thermal and IMU the reference published none: each function says what is known and how sure it
-is, and every number is a field that a weights file (``front_ends`` in its card) or a configuration
-may replace.
+thermal and IMU the reference published none: ``encoders.front_end_formats`` says what is known
+and how sure it is, and holds the numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bindstream.errors import WeightsError
+from encoders.front_end_formats import DepthFormat, ImuFormat, ThermalFormat
+from encoders.front_end_formats import FrontEnds as FrontEnds  # they belong together
 
 VERSION = "fe1"
-"""Changes with any change of a number below: it is part of encoder_id."""
+"""Changes with any change of a number here or of a default there: it is part of encoder_id."""
 
 _CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 _CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 _CLIP_SHIFT = tuple(-m / s for m, s in zip(_CLIP_MEAN, _CLIP_STD, strict=True))
 _PERCENTILE_PIXELS = 16_384  # sorting all of a 640 x 480 frame would take 27 ms
-
-
-@dataclass(frozen=True, slots=True)
-class DepthFormat:
-    """Metres -> the model's depth channel.
-
-    From I. Misra's note (facebookresearch/omnivore issue 12) and Omnivore's released RGB-D
-    settings: disparity = baseline * focal / depth, clamped, divided by 75. ``scale`` multiplies
-    metres first: SUN RGB-D's raw 16-bit values over 1000, which the community's ``mean`` and
-    ``std`` fit, read eight times the true depth. Best effort: Meta never confirmed these.
-    """
-
-    scale: float = 8.0
-    min_depth: float = 0.01
-    max_depth: float = 50.0
-    min_disparity_px: float = 0.01
-    max_disparity_px: float = 75.0
-    mean: float = 0.0418
-    std: float = 0.0295
-
-
-@dataclass(frozen=True, slots=True)
-class ThermalFormat:
-    """Kelvin -> 0..1, as an infrared camera with automatic gain shows it.
-
-    ImageBind's thermal data (LLVIP) are such 8-bit pictures, without absolute temperature. The
-    range is the frame's own ``low_percentile`` to ``high_percentile``, at least ``min_span_k``
-    kelvin wide (else a blank wall becomes noise), or fixed by ``low_k`` and ``high_k``. No mean or
-    std: users measured 62 % on LLVIP without, 55 % with (paper 63 %). Not confirmed by Meta.
-    """
-
-    low_percentile: float = 1.0
-    high_percentile: float = 99.0
-    min_span_k: float = 4.0
-    low_k: float | None = None
-    high_k: float | None = None
-    mean: float = 0.0
-    std: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class ImuFormat:
-    """m/s2 and rad/s -> z-scores per channel, accelerometer first.
-
-    As FAIR's own Ego4D loader (pytorchvideo, ego4d_dataset.py) does over a whole recording; live,
-    with the running mean and std that travel with the window, or with a fixed ``mean`` and
-    ``std`` of six numbers. That ImageBind's training did the same is probable, not published.
-    ``min_std`` keeps a sensor that does not move at all from being divided by nothing.
-    """
-
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    min_std: float = 1e-3
-
-
-@dataclass(frozen=True, slots=True)
-class FrontEnds:
-    """The settings of the three front ends that the reference left open."""
-
-    depth: DepthFormat = DepthFormat()
-    thermal: ThermalFormat = ThermalFormat()
-    imu: ImuFormat = ImuFormat()
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> FrontEnds:
-        """From ``{"depth": {...}, "thermal": {...}, "imu": {...}}``. Raises WeightsError for a
-        name that is not a setting."""
-        kinds = {"depth": DepthFormat, "thermal": ThermalFormat, "imu": ImuFormat}
-        for name in said:
-            if name not in kinds:
-                raise WeightsError(f"front_ends: unknown modality '{name}', has {sorted(kinds)}")
-        return cls(**{name: _format(name, kinds[name], said.get(name, {})) for name in kinds})
-
-
-def _format(name: str, kind: Any, said: Mapping[str, Any]) -> Any:
-    known = [f.name for f in fields(kind)]
-    for key in said:
-        if key not in known:
-            raise WeightsError(f"front_ends: {name} has no setting '{key}', has {known}")
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in said.items()})
 
 
 def image(pixels: Tensor, size: int = 224) -> Tensor:

@@ -14,7 +14,7 @@ from bindstream.types import Modality, Vector, Window
 from encoders import frontends
 from encoders.card import Card, read_card
 from encoders.fingerprint import file_sha256
-from encoders.frontends import FrontEnds
+from encoders.front_end_formats import FrontEnds
 from encoders.inputs import Inputs
 from encoders.runtime import Runtime
 from encoders.tokenizer import tokenizer_for
@@ -53,7 +53,7 @@ class ImageBindEncoder:
         self._runtime, self.space_id, sha256 = _started(card, self.modalities, device, dtype)
         choice = self._runtime.choice
         self.encoder_id = f"{sha256[:12]}/{frontends.VERSION}/{choice.dtype_name}"
-        self._inputs = Inputs(card, _merged(card, front_ends or {}), choice.device)
+        self._inputs = Inputs(card, FrontEnds.of(card.front_ends, front_ends), choice.device)
 
     def encode(self, windows: list[Window]) -> Vector:
         """Windows, all of one modality -> (B, dim) float32, unit norm each.
@@ -132,9 +132,3 @@ def _started(
     model = load_model(card.path, card.config, modalities)
     runtime = Runtime(model, device, dtype)
     return runtime, space_id(card), file_sha256(card.path)
-
-
-def _merged(card: Card, overrides: Mapping[str, Mapping[str, Any]]) -> FrontEnds:
-    names = {*card.front_ends, *overrides}
-    said = {n: {**card.front_ends.get(n, {}), **overrides.get(n, {})} for n in names}
-    return FrontEnds.of(said)

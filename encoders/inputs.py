@@ -9,7 +9,7 @@ from torch import Tensor
 from bindstream.types import Array, DepthMeta, ImuMeta, Modality, Window
 from encoders import fbank, frontends
 from encoders.card import Card
-from encoders.frontends import FrontEnds
+from encoders.front_end_formats import FrontEnds
 from encoders.runtime_cuda import to_device
 
 

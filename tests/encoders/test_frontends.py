@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import zlib
 
 import numpy as np
@@ -13,9 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file
 
-from bindstream.errors import WeightsError
 from encoders import frontends, imagebind
-from encoders.frontends import DepthFormat, FrontEnds, ImuFormat, ThermalFormat
+from encoders.front_end_formats import DepthFormat, ImuFormat, ThermalFormat
 from tests.encoders.conftest import GOLDEN
 
 MEAN = torch.tensor([0.48145466, 0.4578275, 0.40821073]).reshape(3, 1, 1)
@@ -152,16 +150,3 @@ def test_imu_is_z_scored_by_what_travels_with_it():
     assert still.abs().max().item() == 0.0
     fixed = ImuFormat(mean=(9.81,) * 6, std=(2.0,) * 6)
     assert torch.allclose(frontends.imu(signal, mean, std, fixed), (signal - 9.81) / 2)
-
-
-def test_settings_come_by_name_and_unknown_ones_are_refused():
-    """Breaks if a misspelt setting is ignored in silence."""
-    ends = FrontEnds.of({"depth": {"scale": 1.0}, "imu": {"mean": [0.0] * 6}})
-    assert ends.depth.scale == 1.0
-    assert ends.imu.mean == (0.0,) * 6
-    assert ends.thermal == ThermalFormat()
-    with pytest.raises(WeightsError, match="depth has no setting 'scael'"):
-        FrontEnds.of({"depth": {"scael": 1.0}})
-    with pytest.raises(WeightsError, match="unknown modality 'sonar'"):
-        FrontEnds.of({"sonar": {}})
-    assert math.isfinite(FrontEnds().depth.mean)
