@@ -13,7 +13,7 @@ from bindstream.types import Scene
 from deploy.app import stream_plan
 from deploy.config import AppArgs, Config, QuestionArgs
 from deploy.following import Following, Score, Tick
-from sensors import world_script
+from deploy.world_truth import WorldTruth
 
 STARTING_S = 60.0
 
@@ -23,16 +23,16 @@ def follow(config: Config, seconds: float) -> list[Score]:
 
     Raises ConfigError when its streams are not one simulated world, or when nobody publishes.
     """
-    seed, script = _world_of(config.args)
+    world = WorldTruth.of(config.args)
+    if world is None:
+        raise ConfigError("--live needs a robot whose streams are all one world: seed and script")
     following = Following(allowed_s(config.args))
     for scene in _scenes(config.args.publish.endpoint, seconds):
-        t_s = world_script.world_s(scene.end_ns)
-        truth = world_script.truth(seed, t_s, script)
         following.add(
             Tick(
-                t_s=t_s,
-                truth={name: _words(truth[name]) for name in config.args.labels},
-                held_s=world_script.unchanged_s(seed, t_s, script),
+                t_s=scene.end_ns / 1e9,
+                truth=world.words(scene.end_ns),
+                held_s=world.held_s(scene.end_ns),
                 said=scene.words,
             )
         )
@@ -70,18 +70,6 @@ def print_table(scores: list[Score]) -> None:
 def _slowest_s(args: AppArgs, question: QuestionArgs) -> float:
     asked = [s for s in args.streams if s.modality in question.modalities]
     return max((stream_plan(args, s).length_s + s.hop for s in asked), default=0.0)
-
-
-def _world_of(args: AppArgs) -> tuple[int, Any]:
-    options = [s.options for s in args.streams if s.driver == "world"]
-    worlds = [(int(o.get("seed", 0)), o.get("script")) for o in options]
-    if len(options) != len(args.streams) or any(w != worlds[0] for w in worlds):
-        raise ConfigError("--live needs a robot whose streams are all one world: seed and script")
-    return worlds[0]
-
-
-def _words(truth: str | list[str]) -> frozenset[str]:
-    return frozenset([truth] if isinstance(truth, str) else truth)
 
 
 def _scenes(endpoint: str, seconds: float) -> Iterator[Scene]:

@@ -11,11 +11,12 @@ from typing import Any
 
 import psutil
 
-from bindstream.errors import BindstreamError, ConfigError, PortBusy
+from bindstream.errors import BindstreamError, ConfigError, PortBusy, WeightsError
 from deploy.app import stream_plan
 from deploy.config import Config, EncoderArgs, StreamArgs
 from deploy.formats import card_of
 from encoders import ENCODERS
+from encoders.front_end_formats import FrontEnds
 from sensors import load
 from sensors.driver import Driver, resolve
 
@@ -52,7 +53,7 @@ def _collect(complaints: list[str], check: Any) -> Any:
 
 def _check_encoder(encoder: EncoderArgs) -> None:
     if encoder.kind == "imagebind":
-        card_of(encoder)
+        _check_front_ends(encoder)
     elif encoder.kind not in ENCODERS and ":" not in encoder.kind:
         known = ", ".join(sorted(ENCODERS))
         raise ConfigError(
@@ -60,6 +61,14 @@ def _check_encoder(encoder: EncoderArgs) -> None:
         )
     elif encoder.kind not in ENCODERS:
         resolve(encoder.kind, {})
+
+
+def _check_front_ends(encoder: EncoderArgs) -> None:
+    card = card_of(encoder)
+    try:
+        FrontEnds.of(card.front_ends, encoder.options.get("front_ends"))
+    except WeightsError as error:
+        raise ConfigError(f"encoder '{encoder.name}': {error}") from error
 
 
 def _check_stream(config: Config, stream: StreamArgs) -> Driver:

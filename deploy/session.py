@@ -15,13 +15,14 @@ from types import FrameType
 from typing import Any
 
 from bindstream.subscriber import Subscriber
-from bindstream.types import Embedding, Health
+from bindstream.types import Embedding, Health, Scene
 from deploy.config import Config, load
 from deploy.preflight import preflight
 from deploy.private_ray import PrivateRay
 from deploy.records import as_record
 from deploy.state import TableState
 from deploy.table import render
+from deploy.world_truth import WorldTruth
 
 REFRESH_S = 0.25
 DRAIN_S = 20.0
@@ -41,7 +42,7 @@ def live(path: Path | None, *, seconds: float | None, as_json: bool, address: st
     config = load(path)
     ours = address is None  # of another Ray neither devices nor ports can be seen from here
     preflight(config, devices=ours, ports=ours)
-    show = _Lines() if as_json else _Table(config.args.robot.name)
+    show = _Lines() if as_json else _Table(config.args.robot.name, WorldTruth.of(config.args))
     _hear_signals()
     session = _Session(config, show, seconds)
     ray = _attached(address) if address else _private(session)
@@ -229,11 +230,12 @@ def _print(record: dict[str, Any]) -> None:
 class _Table:
     """The live table, redrawn a few times a second; plain lines where there is no terminal."""
 
-    def __init__(self, robot: str) -> None:
+    def __init__(self, robot: str, world: WorldTruth | None) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self._state = TableState(robot=robot)
+        self._world = world
         self._console = Console()
         self._live: AbstractContextManager[Any] = nullcontext()
         if self._console.is_terminal:
@@ -273,6 +275,8 @@ class _Table:
         """Take a message in; without a terminal, print the table every ten seconds."""
         if message is not None:
             self._state.absorb(message)
+        if self._world and isinstance(message, Scene):
+            self._state.truth = self._world.words(message.end_ns)
         due = time.monotonic() - self._shown_s > 10
         if not self._console.is_terminal and due and isinstance(message, Health):
             self._shown_s = time.monotonic()

@@ -84,12 +84,16 @@ class Step:
 
 @dataclass(slots=True)
 class TableState:
-    """What the live table shows. Feed it messages with ``absorb``; nothing here reads a clock."""
+    """What the live table shows. Feed it messages with ``absorb``; nothing here reads a clock.
+
+    ``truth`` is what a simulated world's scene should have said, where that is known.
+    """
 
     robot: str = ""
     rows: dict[str, StreamRow] = field(default_factory=dict)
     newest_words: dict[str, dict[str, str]] = field(default_factory=dict)
     scene: Scene | None = None
+    truth: dict[str, frozenset[str]] = field(default_factory=dict)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     steps: list[Step] = field(default_factory=list)
 

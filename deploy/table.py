@@ -36,6 +36,7 @@ def render(state: TableState, *, hint: str = "") -> RenderableType:
         parts += [_step_line(step) for step in state.steps]
     if state.rows:
         parts += [_stream_table(state), _time_table(state), _scene_line(state.scene)]
+        parts += [_truth_line(state.truth, state.scene)] if state.truth and state.scene else []
         parts += [_why_line(row) for row in state.rows.values() if row.why]
         parts += [_event_line(event) for event in state.events]
     if hint:
@@ -119,6 +120,17 @@ def _scene_line(scene: Scene | None) -> Text:
     words = ", ".join(f"{question}: {word}" for question, word in scene.words.items())
     share = f"#{scene.seq}, {present} of {len(scene.members)} streams"
     return Text.assemble(("scene ", "bold"), share, ("  " + words, "cyan"))
+
+
+def _truth_line(truth: dict[str, frozenset[str]], scene: Scene) -> Text:
+    """What the simulated world knows: green where the scene says so, red where it says otherwise,
+    dim where it says nothing."""
+    line = Text.assemble(("truth ", "bold"))
+    for question, right in truth.items():
+        said = scene.words.get(question)
+        style = "dim" if said is None else "green" if said in right else "red"
+        line.append(f" {question}: {' or '.join(sorted(right))} ", style)
+    return line
 
 
 def _why_line(row: StreamRow) -> Text:

@@ -79,3 +79,12 @@ def test_steps_leave_once_all_is_up_and_return_on_failure() -> None:
     assert "deploy" not in shown(state)
     state.finish("drain", 2.0, failed=True)
     assert "✗ drain" in shown(state)
+
+
+def test_the_truth_is_shown_beside_the_words() -> None:
+    """Fails when a simulated robot's table does not tell right words from wrong ones."""
+    state = TableState(truth={"object": frozenset({"dog", "clock"}), "light": frozenset({"day"})})
+    state.absorb(messages.health())
+    state.absorb(messages.scene())
+    assert "truth" in shown(state)
+    assert "clock or dog" in shown(state)

@@ -290,7 +290,7 @@ def test_a_state_folder_that_cannot_be_written_is_refused(monkeypatch, tmp_path)
 
 
 def test_a_restarted_publisher_keeps_the_time_of_its_running_streams():
-    """Breaks if a clock that was set makes stamps of publisher and streams disagree after a crash."""
+    """Breaks if, once a clock was set, publisher and streams disagree after a crash."""
     with Robot("depth") as robot:
         link = Link(address("rover"))
         grant = ask(link)
