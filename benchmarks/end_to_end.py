@@ -35,7 +35,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--config", type=Path, default=shipped_path())
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--huge", action="store_true", help="sound and depth at imagebind_huge's sizes instead"
+    )
     args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        if args.huge:
+            args.config = huge_config(Path(folder))
+        compare(args)
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Measure both, print both."""
     pipeline = measure_pipeline(args.config, args.seconds)
     bare = measure_bare(args.config, args.seconds)
     sensors_ms = simulator_ms(args.config, min(20.0, args.seconds))
@@ -45,6 +56,31 @@ def main() -> None:
         print(json.dumps({"pipeline": pipeline, "bare": bare}))
     else:
         print(table(pipeline, bare))
+
+
+def huge_config(folder: Path) -> Path:
+    """Random weights of imagebind_huge's audio and depth towers, and a robot with those sensors."""
+    import yaml
+
+    from bindstream.types import Modality
+    from encoders.imagebind import ImageBind
+    from encoders.imagebind_config import ImageBindConfig
+    from encoders.saving import save
+
+    config = ImageBindConfig()
+    model = ImageBind(config, (Modality.AUDIO, Modality.DEPTH))
+    weights = folder / "huge.safetensors"
+    said = {"name": "random_huge", "space_id": "random_huge:0", "config": {}, "licence": "none"}
+    save(model.state_dict(), weights, said)
+    document = yaml.safe_load(shipped_path().read_text())
+    args = document["applications"][0]["args"]
+    args["encoder"]["weights"] = str(weights)
+    args["streams"] = [s for s in args["streams"] if s["modality"] in ("audio", "depth")]
+    args["streams"][1]["hop_s"] = 1.0
+    del args["labels"]
+    path = folder / "ray_config.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
 
 
 # the pipeline -----------------------------------------------------------------------------------
