@@ -128,7 +128,7 @@ import os, signal, sys, time
 from bindstream.errors import DeviceLost, DeviceUnavailable
 from sensors.microphone import Microphone
 pid = int(sys.argv[1])
-microphone = Microphone("mic", device="robotmic", open_timeout_s=1.5)
+microphone = Microphone("mic", device="robotmic", open_timeout_s=3)
 microphone.open(time.time_ns)
 os.kill(pid, signal.SIGSTOP)
 began = time.monotonic()
@@ -177,8 +177,8 @@ def test_a_stopped_daemon_hangs_nobody(pulse):
     said = stopped(pulse)
     assert float(said["lost"]) < 2.0
     assert float(said["closed"]) < 1.5
-    assert "does not answer within 1.5 s" in said["unavailable"]
-    assert float(said["unavailable"].split()[0]) < 4
+    assert "does not answer within 3 s" in said["unavailable"]
+    assert float(said["unavailable"].split()[0]) < 6
 
 
 @pytest.mark.long
