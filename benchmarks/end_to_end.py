@@ -196,11 +196,7 @@ def cpu_by_role(root: psutil.Process) -> dict[str, float]:
 
 
 def on_cpu_s(pid: int) -> float:
-    """Time on a CPU so far, by the scheduler's own clock.
-
-    User and system time, which ps and psutil show, are sampled at the kernel's tick: a thread that
-    wakes a hundred times a second, as Ray's main thread does, can be charged ten times too much.
-    """
+    """Time on a CPU so far, by the scheduler's own clock (user and system time come in ticks)."""
     threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
     return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
 
