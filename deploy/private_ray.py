@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 
+from bindstream.errors import BindstreamError
 from bindstream.runtime_dir import runtime_dir
 
 _log = logging.getLogger(__name__)
@@ -90,7 +91,14 @@ class PrivateRay:
             "_node_ip_address": "127.0.0.2",  # Ray turns 127.0.0.1 into the network's address
             "object_store_memory": 128 << 20,  # nothing of ours goes through it
         }
-        ray.init(**options)
+        try:
+            ray.init(**options)
+        except Exception as error:  # Ray raises a bare Exception when a process is late
+            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise BindstreamError(
+                f"Ray did not start: {said} A machine without a free core needs longer than Ray "
+                "waits (60 s): try again when it is less busy"
+            ) from error
         helpers = _superfluous()
         for helper in helpers:
             _signal(helper, insist=True)  # asked politely, the autoscaler calls it a failure
