@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from bindstream.types import Array, Sample
-from pipeline.windows import Piece
+from pipeline.piece import Piece
 
 JITTER_NS = 10_000_000
 MAX_JITTER_NS = 50_000_000

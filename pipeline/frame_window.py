@@ -16,7 +16,7 @@ import numpy as np
 
 from bindstream.types import Array, Sample, VisionMeta
 from pipeline.frames import Frame, single_image, stack_frame
-from pipeline.windows import Piece
+from pipeline.piece import Piece
 
 
 def is_picture(data: Array) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bindstream.types import Array, ImuMeta, Sample
-from pipeline.windows import Piece
+from pipeline.piece import Piece
 
 STEPS = 2000
 HORIZON_S = 300.0

@@ -17,6 +17,7 @@ from typing import Protocol, TypeAlias
 from bindstream.errors import ConfigError
 from bindstream.types import SENSED, Array, Meta, Modality, Sample
 from pipeline.order import Order
+from pipeline.piece import Piece
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,15 +50,6 @@ class Hole:
 
 
 Outcome: TypeAlias = Cut | Hole
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """What one window holds, before it has a place and a seq."""
-
-    data: Array
-    meta: Meta
-    n_missing: int
 
 
 class Content(Protocol):
