@@ -35,7 +35,6 @@ class MissingExtra(BindstreamError):
 
     def __init__(self, library: str, extra: str, need: str) -> None:
         super().__init__(f"{need} needs {library}: {install_command(extra)}")
-        self.library = library
         self.extra = extra
 
 
