@@ -228,7 +228,7 @@ def bare_loop(config: Path, seconds: float) -> None:
     import zmq
 
     from bindstream import wire
-    from deploy.app import stream_plan
+    from deploy.plans import stream_plan
     from encoders.loading import load_encoder
     from pipeline.windows import Cut, make_windower
     from sensors import load as load_driver

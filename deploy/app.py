@@ -8,9 +8,9 @@ from typing import Any
 from ray import serve
 
 from bindstream.types import Modality
-from deploy.config import AppArgs, EncoderArgs, StreamArgs
-from deploy.formats import window_formats
+from deploy.config import AppArgs, EncoderArgs
 from deploy.ingress import Ingress
+from deploy.plans import stream_plan
 from encoders.replica import EncoderReplica
 from pipeline.ingest import Ingest
 from pipeline.plan import PublishPlan, QuestionPlan, StreamPlan
@@ -85,23 +85,6 @@ def _speaker(args: AppArgs) -> EncoderArgs:
         if encoder.modalities is None or Modality.TEXT in encoder.modalities:
             return encoder
     return args.encoders[0]
-
-
-def stream_plan(args: AppArgs, stream: StreamArgs) -> StreamPlan:
-    """One stream's plain values. Raises ConfigError when its window does not fit the weights."""
-    length_s, frames = window_formats(args.encoder_of(stream.modality), stream)
-    return StreamPlan(
-        robot=args.robot.name,
-        stream=stream.name,
-        modality=stream.modality,
-        driver=stream.driver,
-        options=dict(stream.options),
-        length_s=length_s,
-        hop_s=stream.hop,
-        frames=frames,
-        deadline_s=stream.deadline_s,
-        in_flight=stream.in_flight,
-    )
 
 
 def publish_plan(args: AppArgs, plans: list[StreamPlan]) -> PublishPlan:

@@ -1,8 +1,8 @@
 """The ``bindstream`` command. Imports the standard library and ``bindstream`` alone.
 
-Each verb is a module with ``HELP``, ``arguments(parser)`` and ``run(args) -> exit code``, imported
-only when it is asked for, so that ``listen`` works in the base install and the others name the
-extra they miss. Exit codes: 0 fine, 1 failed while running, 2 refused before start.
+Each verb is a module with ``arguments(parser)`` and ``run(args) -> exit code``, imported only when
+it is asked for, so that ``listen`` works in the base install and the others name the extra they
+miss. Exit codes: 0 fine, 1 failed while running, 2 refused before start.
 """
 
 from __future__ import annotations

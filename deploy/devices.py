@@ -16,7 +16,6 @@ from typing import Any
 
 from bindstream.extras import install_command
 
-HELP = "list the sensors of this machine"
 ANSWER_S = 5.0
 VIDEO = Path("/sys/class/video4linux")
 Row = dict[str, Any]

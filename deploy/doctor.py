@@ -24,8 +24,6 @@ from pathlib import Path
 
 from bindstream.extras import install_command
 
-HELP = "what is missing on this machine, and how to get it"
-
 OK, NOTE, PROBLEM = "ok", "note", "problem"
 EXTRAS = {
     "sensors": ("opencv-python-headless", "PyAudio", "pyserial", "soxr", "pillow"),

@@ -16,7 +16,6 @@ from bindstream.types import Array
 from encoders.file_embedding import KINDS, Cameras, FileEmbedder, Item
 from encoders.imagebind_encoder import ImageBindEncoder
 
-HELP = "embed files and words; print how alike they are"
 _TEXT_WIDTH = 28
 
 

@@ -10,9 +10,9 @@ from typing import Any
 from bindstream.errors import ConfigError
 from bindstream.subscriber import Subscriber
 from bindstream.types import Scene
-from deploy.app import stream_plan
 from deploy.config import AppArgs, Config, QuestionArgs
 from deploy.following import Following, Score, Tick
+from deploy.plans import stream_plan
 from deploy.world_truth import WorldTruth
 
 STARTING_S = 60.0

@@ -17,7 +17,6 @@ from bindstream.types import Gap
 from bindstream.wire import Message
 from deploy.records import as_line, as_record
 
-HELP = "print what a robot publishes"
 TOPICS = ("embedding/", "scene/", "event/")
 SILENCE_S = 5.0
 CONNECT_S = 0.5

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bindstream.types import Modality
-from deploy.app import stream_plan
 from deploy.config import Config, load
 from deploy.formats import card_of
+from deploy.plans import stream_plan
 from deploy.preflight import preflight
 
 HEADER_BYTES = 420

@@ -12,9 +12,9 @@ from typing import Any
 import psutil
 
 from bindstream.errors import BindstreamError, ConfigError, PortBusy, WeightsError
-from deploy.app import stream_plan
 from deploy.config import Config, EncoderArgs, StreamArgs
 from deploy.formats import card_of
+from deploy.plans import stream_plan
 from encoders import ENCODERS
 from encoders.front_end_formats import FrontEnds
 from sensors import load

@@ -14,7 +14,6 @@ from bindstream.subscriber import DEFAULT_ENDPOINT, Subscriber
 from bindstream.types import Health
 from deploy.state import StreamRow, row_of
 
-HELP = "state, rate, age and ledger of each stream"
 HEADINGS = (
     *("stream", "modality", "state", "sensor Hz", "out Hz"),
     *("age p50", "p99 ms", "published", "open", "dropped"),

@@ -25,8 +25,6 @@ from encoders import fetch as download
 from encoders.card import OFFICIAL, Card, read_card, resolve
 from encoders.fingerprint import cache_dir, file_sha256
 
-HELP = "fetch, verify or convert a weights file"
-
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The three commands and their options."""
