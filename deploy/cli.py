@@ -2,17 +2,22 @@
 
 Each verb is a module with ``arguments(parser)`` and ``run(args) -> exit code``, imported only when
 it is asked for, so that ``listen`` works in the base install and the others name the extra they
-miss. Exit codes: 0 fine, 1 failed while running, 2 refused before start.
+miss. Exit codes: 0 fine, 1 failed while running, 2 refused before start, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
 
 import argparse
+import codecs
 import importlib
+import io
+import os
 import sys
 
 from bindstream import __version__
 from bindstream.errors import BindstreamError, MissingExtra
+from deploy.nearest import did_you_mean
+from deploy.parser import Parser
 
 VERBS = {
     "run": ("deploy.run", "run everything on this machine, with a live table"),
@@ -28,36 +33,62 @@ VERBS = {
     "weights": ("deploy.weights", "fetch, verify or convert a weights file"),
 }
 _MODULE_EXTRAS = {"open_clip": "clip", "ftfy": "clip", "peft": "bind", "matplotlib": "bind"}
+_ASCII = {"…": "...", "✓": "+", "✗": "x", "·": "."}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; return its exit code."""
+    _speak_any_encoding()
     words = sys.argv[1:] if argv is None else argv
-    if not words or words[0] not in VERBS:
-        return _no_verb(words)
     try:
-        return _run(words[0], words[1:])
-    except BindstreamError as error:
-        print(f"bindstream {words[0]}: {error}", file=sys.stderr)
-        return 2
+        try:
+            return _told(words)
+        finally:
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output left, as `| head` does
-        sys.stderr.close()
+        _leave_quietly()
         return 0
     except KeyboardInterrupt:
         return 130
 
 
-def _no_verb(words: list[str]) -> int:
-    parser = argparse.ArgumentParser(
-        prog="bindstream",
-        description="Live multimodal embeddings on robots.",
-        epilog="\n".join(f"  {name:9}{text}" for name, (_, text) in VERBS.items()),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--version", action="version", version=f"bindstream {__version__}")
-    parser.add_argument("verb", choices=VERBS, metavar="VERB", help="one of those below")
-    parser.parse_args(words)
+def _told(words: list[str]) -> int:
+    match words:
+        case [] | ["-h" | "--help" | "help"]:
+            print(_overview(), file=sys.stdout if words else sys.stderr)
+            return 0 if words else 2
+        case ["help", verb, *_]:
+            return _told([verb, "--help"])
+        case ["--version", *_]:
+            print(f"bindstream {__version__}")
+            return 0
+        case [verb, *rest] if verb in VERBS:
+            return _verb(verb, rest)
+        case [word, *_]:
+            near = did_you_mean(word, [*VERBS, "help"])
+            said = f"bindstream: unknown verb '{word}'{near}"
+            print(f"{said}\nsee: bindstream help", file=sys.stderr)
     return 2
+
+
+def _overview() -> str:
+    verbs = "\n".join(f"  {name:9}{text}" for name, (_, text) in VERBS.items())
+    return f"""usage: bindstream VERB [OPTIONS]
+
+Live multimodal embeddings on robots. Try it: bindstream run
+
+{verbs}
+
+  help VERB, or VERB --help, explains its options; --version tells which this is.
+  CONFIG is a ray_config.yaml; where none is named, the shipped simulated robot."""
+
+
+def _verb(name: str, words: list[str]) -> int:
+    try:
+        return _run(name, words)
+    except BindstreamError as error:
+        print(f"bindstream {name}: {error}", file=sys.stderr)
+        return 2
 
 
 def _run(name: str, words: list[str]) -> int:
@@ -70,10 +101,40 @@ def _run(name: str, words: list[str]) -> int:
             raise
         extra = _MODULE_EXTRAS.get(missing, "server")
         raise MissingExtra(missing, extra, f"'bindstream {name}'") from error
-    parser = argparse.ArgumentParser(prog=f"bindstream {name}", description=text)
+    parser = Parser(
+        prog=f"bindstream {name}",
+        description=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     module.arguments(parser)
-    code: int = module.run(parser.parse_args(words))
+    code: int = module.run(parser.parsed(words))
     return code
+
+
+def _speak_any_encoding() -> None:
+    """A terminal without UTF-8 gets plain letters for ours, escapes for others'; never an error."""
+    codecs.register_error("bindstream", _spelt_out)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="bindstream")
+
+
+def _spelt_out(error: UnicodeError) -> tuple[str | bytes, int]:
+    if isinstance(error, UnicodeEncodeError):
+        first = error.object[error.start]
+        if first in _ASCII:
+            return _ASCII[first], error.start + 1
+    return codecs.backslashreplace_errors(error)
+
+
+def _leave_quietly() -> None:
+    """What is left in the buffers goes nowhere; the interpreter would complain of it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except BrokenPipeError:
+            os.dup2(nowhere, stream.fileno())
 
 
 if __name__ == "__main__":

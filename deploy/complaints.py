@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+from deploy.nearest import nearest
 
 _PYTHONIC = re.compile(r"dictionary( or instance of \w+)?")
 
@@ -22,12 +23,6 @@ def unknown_keys(place: str, found: Any, known: set[str]) -> list[str]:
         for key in found
         if key not in known
     ]
-
-
-def nearest(key: str, known: set[str]) -> str:
-    """``; did you mean 'x'?``, or all that are known where nothing is near."""
-    match = difflib.get_close_matches(key, known, 1, 0.5)
-    return f"; did you mean '{match[0]}'?" if match else f"; known: {', '.join(sorted(known))}"
 
 
 def complaints(error: ValidationError, models: Mapping[str, type[BaseModel]]) -> list[str]:

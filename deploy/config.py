@@ -17,7 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bindstream.errors import ConfigError
 from bindstream.types import SENSED, Modality
-from deploy.complaints import complaints, nearest, unknown_keys
+from deploy.complaints import complaints, unknown_keys
+from deploy.nearest import nearest
 
 DEFAULT_HOPS_S = {
     Modality.VISION: 0.5,

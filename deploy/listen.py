@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import argparse
-import socket
+import os
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from urllib.parse import urlsplit
 
-import msgspec
-
-from bindstream.subscriber import DEFAULT_ENDPOINT, Subscriber
+from bindstream.subscriber import Subscriber
 from bindstream.types import Gap
 from bindstream.wire import Message
-from deploy.records import as_line, as_record
+from deploy.parser import add_endpoint, count, positive
+from deploy.reach import why_nothing
+from deploy.records import as_json, as_line
 
 TOPICS = ("embedding/", "scene/", "event/")
 SILENCE_S = 5.0
-CONNECT_S = 0.5
+EXPLAINED = """\
+a line is: time, kind, robot/stream, modality, #seq, age, nearest words.
+  age       ms from the end of the window to its arrival here; blank (--json:
+            null) where this machine's clock is not known to be the robot's
+  #seq      counts a stream's windows; a dropped one keeps its number
+  n missing frames or samples that the sensor did not give for this window
+--json has start_ns and end_ns (Unix time in ns), the vector and its space_id:
+compare vectors of one space_id only.
+"""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``listen``."""
-    parser.add_argument("endpoint", nargs="?", default=DEFAULT_ENDPOINT, help="%(default)s if none")
+    parser.epilog = EXPLAINED
+    add_endpoint(parser)
     parser.add_argument(
         "--topic",
         action="append",
@@ -32,8 +39,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"only topics that begin so; may be given again (default: {' '.join(TOPICS)};"
         " '' is everything, health too)",
     )
-    parser.add_argument("--count", type=_positive_int, metavar="N", help="stop after N messages")
-    parser.add_argument("--seconds", type=_positive, metavar="N", help="stop after N seconds")
+    parser.add_argument("--count", type=count, metavar="N", help="stop after N messages")
+    parser.add_argument("--seconds", type=positive, metavar="N", help="stop after N seconds")
     parser.add_argument("--latest", action="store_true", help="skip what a slow reader is late for")
     parser.add_argument("--json", action="store_true", help="one object per line")
 
@@ -63,29 +70,37 @@ def run(args: argparse.Namespace) -> int:
 def _messages(
     stream: Subscriber, endpoint: str, topics: tuple[str, ...] | list[str], end: float | None
 ) -> Iterator[Message]:
-    """What comes until ``end`` (time.monotonic seconds); says so once of every silence."""
-    quiet_since, told = time.monotonic(), False
+    """What comes until ``end`` (time.monotonic seconds); says so once of every silence, and at
+    the end if nothing came at all."""
+    begun = quiet_since = time.monotonic()
+    heard = told = False
     while (now := time.monotonic()) < (end or float("inf")):
         until = quiet_since + SILENCE_S if not told else now + SILENCE_S
         wait_s = min(until, end or float("inf")) - now
         message = stream.receive(max(0.0, wait_s))
         if message is not None:
-            quiet_since, told = time.monotonic(), False
+            quiet_since, heard, told = time.monotonic(), True, False
             yield message
         elif not told and time.monotonic() >= quiet_since + SILENCE_S:
-            _tell(_explain_silence(endpoint, topics))
+            _tell_silence(endpoint, topics, SILENCE_S)
             told = True
+    if not heard and not told:
+        _tell_silence(endpoint, topics, time.monotonic() - begun)
 
 
 def _print(message: Message, *, json: bool) -> None:
     if json:
-        print(msgspec.json.encode(as_record(message)).decode(), flush=True)
+        print(as_json(message), flush=True)
     else:
-        print(as_line(message, colour=sys.stdout.isatty()), flush=True)
+        print(as_line(message, colour=_colours()), flush=True)
 
 
 def _tell(text: str) -> None:
     print(f"listen: {text}", file=sys.stderr, flush=True)
+
+
+def _tell_silence(endpoint: str, topics: tuple[str, ...] | list[str], seconds: float) -> None:
+    _tell(f"nothing from {endpoint} for {seconds:.3g} s: {why_nothing(endpoint, topics)}")
 
 
 def _tell_gap(gap: Gap) -> None:
@@ -102,38 +117,7 @@ def _summary(stream: Subscriber, printed: int) -> str:
     return told + skipped + (bad if stats["malformed"] else "")
 
 
-def _explain_silence(endpoint: str, topics: tuple[str, ...] | list[str]) -> str:
-    silence = f"nothing from {endpoint} for {SILENCE_S:.0f} s"
-    answers = _answers(endpoint)
-    if answers is False:
-        return f"{silence}: nobody listens there. Start a robot: bindstream run"
-    asked = " ".join(repr(topic) for topic in topics)
-    return f"{silence} on {asked}. What the streams say of themselves: bindstream status {endpoint}"
-
-
-def _answers(endpoint: str) -> bool | None:
-    """Whether somebody accepts connections at an endpoint; None where that cannot be told."""
-    parts = urlsplit(endpoint)
-    if parts.scheme == "ipc":
-        return Path(endpoint.removeprefix("ipc://")).is_socket()
-    try:
-        with socket.create_connection((parts.hostname, parts.port or 0), timeout=CONNECT_S):
-            return True
-    except TimeoutError:
-        return None
-    except OSError:
-        return False
-
-
-def _positive(text: str) -> float:
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"must be above 0, got {text}")
-    return value
-
-
-def _positive_int(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, got {text}")
-    return value
+def _colours() -> bool:
+    """Only on a terminal that has them, and where nobody asked for none (https://no-color.org)."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain

@@ -12,15 +12,32 @@ from deploy.config import Config, load
 from deploy.formats import card_of
 from deploy.plans import stream_plan
 from deploy.preflight import preflight
+from deploy.sheet import Column, plain, table, terminal_width
 
 HEADER_BYTES = 420
 """A typical header and topic on the wire (tests hold it within a third)."""
 
 
+COLUMNS = (
+    *(Column(heading) for heading in ("stream", "modality", "driver", "encoder")),
+    *(Column(heading, figure=True) for heading in ("sensor Hz", "window s", "every s")),
+    *(Column(heading, figure=True) for heading in ("window KiB", "reader KiB/s", "worst age s")),
+)
+EXPLAINED = """\
+  sensor Hz     what the driver will ask the sensor for; 0: it comes as it comes
+  window s      the time that one embedding stands for
+  every s       a window ends so often, so 1 / that many embeddings a second
+  window KiB    what goes to the encoder for each; native: the sensor's own size
+  reader KiB/s  what each reader of the stream is sent
+  worst age s   deadline_s: older than that, a window is dropped, not published
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class StreamForecast:
     """``window_bytes`` go to the encoder ``windows_per_s`` times a second; ``wire_bytes_per_s``
-    reach each subscriber. ``worst_age_s``: hop + deadline, the oldest a published one can be."""
+    reach each subscriber. ``worst_age_s``: the deadline, the oldest that one can be when it is
+    published (a reader without ``latest`` may add its own queue)."""
 
     stream: str
     modality: str
@@ -37,6 +54,7 @@ class StreamForecast:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
+    parser.epilog = EXPLAINED
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="a ray_config.yaml")
     parser.add_argument("--json", action="store_true", help="one object per line")
 
@@ -48,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         for item in forecasts:
             print(json.dumps(asdict(item)))
     else:
-        _print_table(forecasts)
+        print("\n".join(plain(table(COLUMNS, map(_cells, forecasts), terminal_width()))))
     return 0
 
 
@@ -88,18 +106,13 @@ def _window_bytes(modality: Modality) -> int | None:
     }.get(modality)
 
 
-def _print_table(forecasts: list[StreamForecast]) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _cells(f: StreamForecast) -> list[str]:
+    size_kib = None if f.window_bytes is None else f.window_bytes / 1024
+    figures = (f.sensor_rate_hz, f.length_s, f.hop_s, size_kib, f.wire_bytes_per_s / 1024)
+    return [f.stream, f.modality, f.driver, f.encoder, *map(_figure, (*figures, f.worst_age_s))]
 
-    table = Table(title="What this configuration will do")
-    columns = ("stream", "modality", "driver", "encoder", "sensor Hz", "window s", "every s")
-    for column in (*columns, "KiB to encoder", "B/s per reader", "worst age s"):
-        table.add_column(column, justify="left" if column in columns[:4] else "right")
-    for f in forecasts:
-        size = "native" if f.window_bytes is None else f"{f.window_bytes / 1024:.0f}"
-        table.add_row(
-            f.stream, f.modality, f.driver, f.encoder, f"{f.sensor_rate_hz:g}", f"{f.length_s:g}",
-            f"{f.hop_s:g}", size, f"{f.wire_bytes_per_s:.0f}", f"{f.worst_age_s:g}",
-        )  # fmt: skip
-    Console().print(table)
+
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "native"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"

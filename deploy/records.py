@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bindstream import wire
@@ -40,6 +42,12 @@ def as_record(message: Message) -> dict[str, Any]:
         "space_id": getattr(message, "space_id", None),
     }
     return record | _vector(getattr(message, "vector", None)) | _own(message)
+
+
+def as_json(message: Message) -> str:
+    """The object on one line, of ASCII alone, so that every terminal and pipe can carry it."""
+    line = msgspec.json.encode(as_record(message)).decode()
+    return line if line.isascii() else json.dumps(msgspec.json.decode(line))
 
 
 def as_line(message: Message, *, colour: bool = False) -> str:

@@ -4,29 +4,41 @@ messages. Works in the base install; judges the data path, not that a process ex
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from dataclasses import asdict
 
-import msgspec
-
-from bindstream.subscriber import DEFAULT_ENDPOINT, Subscriber
+from bindstream.subscriber import Subscriber
 from bindstream.types import Health
+from deploy.parser import add_endpoint
+from deploy.reach import why_nothing
+from deploy.sheet import Column, hanging, plain, table, terminal_width
 from deploy.state import StreamRow, row_of
 
-HEADINGS = (
-    *("stream", "modality", "state", "sensor Hz", "out Hz"),
-    *("age p50", "p99 ms", "published", "open", "dropped"),
+COLUMNS = (
+    *(Column(heading) for heading in ("stream", "modality", "state")),
+    *(Column(heading, figure=True) for heading in ("sensor Hz", "out Hz", "age p50 ms")),
+    *(Column(heading, figure=True) for heading in ("age p99 ms", "published", "open")),
+    Column("dropped"),
 )
-FIGURES = range(3, 9)
-"""The columns that are figures, and stand to the right."""
+EXPLAINED = """\
+  state      opening, running, paused, failed or stopped; why, below the table
+  sensor Hz  what the sensor gives: frames, IMU readings, audio samples
+  out Hz     embeddings per second, over the last ten seconds
+  age        ms from the end of a window to its publication: half of the last
+             30 s were younger than p50, all but 1 % younger than p99
+  published, open, dropped   windows since the start; open ones are under way.
+             --json has all three and captured, which is their sum
+"""
 LISTEN_S = 1.5
 FIRST_S = 3.0
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``status``."""
-    parser.add_argument("endpoint", nargs="?", default=DEFAULT_ENDPOINT, help="%(default)s if none")
+    parser.epilog = EXPLAINED
+    add_endpoint(parser)
     parser.add_argument("--json", action="store_true", help="one object per line and stream")
 
 
@@ -35,8 +47,8 @@ def run(args: argparse.Namespace) -> int:
     rows = read(args.endpoint)
     if not rows:
         print(
-            f"bindstream status: no health message from {args.endpoint} within {FIRST_S:.0f} s."
-            " Start a robot: bindstream run",
+            f"bindstream status: no health message from {args.endpoint} within {FIRST_S:.0f} s: "
+            f"{why_nothing(args.endpoint, ['health/'])}",
             file=sys.stderr,
         )
         return 1
@@ -61,14 +73,13 @@ def read(endpoint: str) -> list[StreamRow]:
 
 
 def _json_lines(rows: list[StreamRow]) -> list[str]:
-    return [msgspec.json.encode(asdict(row)).decode() for row in rows]
+    return [json.dumps(asdict(row)) for row in rows]
 
 
 def _text_lines(rows: list[StreamRow]) -> list[str]:
-    cells = [HEADINGS, *(_cells(row) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(HEADINGS))]
-    lines = [_aligned(line, widths) for line in cells]
-    return lines + [f"{row.stream}: {row.why}" for row in rows if row.why]
+    width = terminal_width()
+    lines = plain(table(COLUMNS, [_cells(row) for row in rows], width))
+    return lines + [hanging(f"{row.stream}: ", row.why, width) for row in rows if row.why]
 
 
 def _cells(row: StreamRow) -> tuple[str, ...]:
@@ -89,11 +100,3 @@ def _cells(row: StreamRow) -> tuple[str, ...]:
 
 def _figure(value: float | None, digits: int = 0) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _aligned(line: tuple[str, ...], widths: list[int]) -> str:
-    padded = [
-        text.rjust(width) if column in FIGURES else text.ljust(width)
-        for column, (text, width) in enumerate(zip(line, widths, strict=True))
-    ]
-    return "  ".join(padded).rstrip()

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from bindstream.types import Event, Scene
+from deploy import sheet
+from deploy.sheet import Cell, Column
 from deploy.state import STAGES, Step, StreamRow, TableState
 
 _STATE_STYLES = {
@@ -25,6 +27,19 @@ _STEP_MARKS = {
     "done": ("✓", "green"),
     "failed": ("✗", "bold red"),
 }
+_STREAM_COLUMNS = (
+    Column("stream"),
+    Column("state"),
+    *(Column(heading, figure=True) for heading in ("sensor Hz", "out Hz", "age ms")),
+    *(Column(heading, figure=True) for heading in ("published", "open")),
+    Column("dropped"),
+)
+_TIME_COLUMNS = (
+    Column("stream"),
+    *(Column(stage, figure=True) for stage in STAGES),
+    Column("words"),
+)
+_UNKNOWN = Cell("-", "dim")
 RATE_SLACK = 0.85
 """A sensor that gives less than this share of the rate it should is shown in red."""
 
@@ -50,67 +65,66 @@ def _step_line(step: Step) -> Text:
     return Text.assemble((f"{mark} {step.name}", style), (took, "dim"))
 
 
-def _stream_table(state: TableState) -> Table:
+class Sheet:
+    """A table of ``deploy.sheet`` that rich prints, at the width that rich gives it."""
+
+    def __init__(
+        self, title: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell | str]]
+    ) -> None:
+        self._title, self._columns, self._rows = title, columns, rows
+
+    def __rich_console__(self, _: Console, options: ConsoleOptions) -> RenderResult:
+        """The title, then the table."""
+        yield Text(self._title, style="italic")
+        for line in sheet.table(self._columns, self._rows, options.max_width):
+            yield Text.assemble(*line)
+
+
+def _stream_table(state: TableState) -> Sheet:
     title = f"robot {state.robot}   (age: median/p99 of what is published)"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("stream", no_wrap=True)
-    table.add_column("state", no_wrap=True)
-    for heading in ("sensor Hz", "out Hz", "age ms", "published", "open"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("dropped", min_width=12)
-    for row in state.rows.values():
-        table.add_row(*_stream_cells(row))
-    return table
+    return Sheet(title, _STREAM_COLUMNS, [_stream_cells(row) for row in state.rows.values()])
 
 
-def _stream_cells(row: StreamRow) -> list[RenderableType]:
+def _stream_cells(row: StreamRow) -> list[Cell | str]:
     return [
-        Text(row.stream),
-        Text(row.state, style=_STATE_STYLES.get(row.state, "")),
+        row.stream,
+        Cell(row.state, _STATE_STYLES.get(row.state, "")),
         _sensor_rate(row),
         _figure(row.published_hz, 1),
-        _age(row),
-        Text(str(row.published)),
-        Text(str(row.open)),
+        f"{_figure(row.age_p50_ms).text}/{_figure(row.age_p99_ms).text}",
+        str(row.published),
+        str(row.open),
         _drops(row),
     ]
 
 
-def _sensor_rate(row: StreamRow) -> Text:
+def _sensor_rate(row: StreamRow) -> Cell:
     if row.rate_hz is None:
-        return Text("-", style="dim")
+        return _UNKNOWN
     wanted = row.wanted_rate_hz or 0.0
     low = row.state == "running" and row.rate_hz < wanted * RATE_SLACK
-    return Text(f"{row.rate_hz:.0f}", style="red" if low else "")
+    return Cell(f"{row.rate_hz:.0f}", "red" if low else "")
 
 
-def _age(row: StreamRow) -> Text:
-    """Median and 99th percentile."""
-    return _figure(row.age_p50_ms) + Text("/", style="dim") + _figure(row.age_p99_ms)
+def _figure(value: float | None, digits: int = 0) -> Cell:
+    return _UNKNOWN if value is None else Cell(f"{value:.{digits}f}")
 
 
-def _figure(value: float | None, digits: int = 0) -> Text:
-    return Text("-", style="dim") if value is None else Text(f"{value:.{digits}f}")
-
-
-def _drops(row: StreamRow) -> Text:
+def _drops(row: StreamRow) -> Cell:
     told = [f"{reason} {count}" for reason, count in sorted(row.dropped.items())]
-    return Text(", ".join(told) or "-", style="red" if told else "dim")
+    return Cell(", ".join(told), "red") if told else _UNKNOWN
 
 
-def _time_table(state: TableState) -> Table:
+def _time_table(state: TableState) -> Sheet:
     """Where a window's time goes, the median of each stage, and what is nearest to it."""
     title = "where the time goes (median ms), and the nearest words"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False)
-    table.add_column("stream", no_wrap=True)
-    for stage in STAGES:
-        table.add_column(stage, justify="right", no_wrap=True)
-    table.add_column("words", style="cyan")
-    for row in state.rows.values():
-        times = [_figure(row.stages_ms.get(stage), 1) for stage in STAGES]
-        words = Text(", ".join(state.words_of(row.stream).values()))
-        table.add_row(Text(row.stream), *times, words)
-    return table
+    return Sheet(title, _TIME_COLUMNS, [_time_cells(state, row) for row in state.rows.values()])
+
+
+def _time_cells(state: TableState, row: StreamRow) -> list[Cell | str]:
+    times = [_figure(row.stages_ms.get(stage), 1) for stage in STAGES]
+    words = ", ".join(state.words_of(row.stream).values())
+    return [row.stream, *times, Cell(words, "cyan")]
 
 
 def _scene_line(scene: Scene | None) -> Text:
