@@ -25,6 +25,7 @@ import zmq
 
 from bindstream import wire
 from bindstream.continuity import Continuity
+from bindstream.endpoint import as_endpoint
 from bindstream.errors import BindstreamError, ConfigError, WireError
 from bindstream.types import Embedding, Event, Gap, Scene, Tombstone
 
@@ -39,6 +40,8 @@ _SAME_HOST = re.compile(r"(ipc|inproc)://|tcp://(127(\.\d+){3}|localhost|\[::1\]
 
 class Subscriber:
     """Connects to a robot's publisher and yields what it sends, in order per stream.
+
+    ``endpoint``: ZeroMQ's, or ``"host:port"``.
 
     ``topics``: prefixes such as ``"embedding/demo/front/"``; ``""`` is everything, events and
     health too. ``tombstones``: yield dropped windows as well (they count as received either
@@ -65,7 +68,7 @@ class Subscriber:
         same_clock: bool | None = None,
         context: zmq.Context[Any] | None = None,
     ) -> None:
-        prefixes = _checked_topics(topics)
+        prefixes, endpoint = _checked_topics(topics), as_endpoint(endpoint)
         self._tombstones = tombstones
         self._latest = latest
         self._on_gap = on_gap

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from bindstream.errors import ConfigError
 from bindstream.types import SENSED
+from deploy.parser import one_or_more, positive
 
 _SENSORS = [str(m) for m in SENSED if m != "vision"]
 
@@ -23,10 +24,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--modality", choices=_SENSORS, help="the sensor to bind")
     parser.add_argument("--weights", help="whose space to join; default: bindstream_tiny")
     parser.add_argument("--how", choices=("head", "lora", "scratch"), default="lora")
-    parser.add_argument("--rank", type=int, default=8, help="of LoRA; default 8")
-    parser.add_argument("--steps", type=int, default=300, help="updates; default 300")
-    parser.add_argument("--batch", type=int, default=64, help="pairs per update; default 64")
-    parser.add_argument("--lr", type=float, default=1e-3, help="highest learning rate")
+    parser.add_argument("--rank", type=one_or_more, default=8, help="of LoRA; default 8")
+    parser.add_argument("--steps", type=one_or_more, default=300, help="updates; default 300")
+    parser.add_argument(
+        "--batch", type=one_or_more, default=64, help="pairs per update; default 64"
+    )
+    parser.add_argument("--lr", type=positive, default=1e-3, help="highest learning rate")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the weights file to write")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one object at the end")
@@ -36,10 +39,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--odd", action="store_true", help="... from a sensor mounted and scaled oddly"
     )
     made.add_argument("--recipe", choices=("tiny",), help="train the small weights from nothing")
-    made.add_argument("--scenes", type=int, help="default: 1500 pairs; recipe: 24000")
+    made.add_argument("--scenes", type=one_or_more, help="default: 1500 pairs; recipe: 24000")
     made.add_argument("--work", type=Path, metavar="DIR", help="of the recipe; kept, resumed")
-    made.add_argument("--workers", type=int, default=2, help="processes that render; default 2")
-    made.add_argument("--shorten", type=float, default=1.0, help="recipe: times all steps")
+    made.add_argument(
+        "--workers", type=one_or_more, default=2, help="processes that render; default 2"
+    )
+    made.add_argument("--shorten", type=positive, default=1.0, help="recipe: times all steps")
 
 
 def run(args: argparse.Namespace) -> int:

@@ -2,7 +2,9 @@
 
 Each verb is a module with ``arguments(parser)`` and ``run(args) -> exit code``, imported only when
 it is asked for, so that ``listen`` works in the base install and the others name the extra they
-miss. Exit codes: 0 fine, 1 failed while running, 2 refused before start, 130 after Ctrl-C.
+miss. Our own imports stand inside ``main`` too: Ctrl-C is heard from the first moment.
+
+Exit codes: 0 fine, 1 failed while running, 2 refused before start, 130 after Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,11 +15,6 @@ import importlib
 import io
 import os
 import sys
-
-from bindstream import __version__
-from bindstream.errors import BindstreamError, MissingExtra
-from deploy.nearest import did_you_mean
-from deploy.parser import Parser
 
 VERBS = {
     "run": ("deploy.run", "run everything on this machine, with a live table"),
@@ -60,11 +57,15 @@ def _told(words: list[str]) -> int:
         case ["help", verb, *_]:
             return _told([verb, "--help"])
         case ["--version", *_]:
+            from bindstream import __version__
+
             print(f"bindstream {__version__}")
             return 0
         case [verb, *rest] if verb in VERBS:
             return _verb(verb, rest)
         case [word, *_]:
+            from deploy.nearest import did_you_mean
+
             near = did_you_mean(word, [*VERBS, "help"])
             said = f"bindstream: unknown verb '{word}'{near}"
             print(f"{said}\nsee: bindstream help", file=sys.stderr)
@@ -79,11 +80,13 @@ Live multimodal embeddings on robots. Try it: bindstream run
 
 {verbs}
 
-  help VERB, or VERB --help, explains its options; --version tells which this is.
+  help VERB explains its options; --version tells which bindstream this is.
   CONFIG is a ray_config.yaml; where none is named, the shipped simulated robot."""
 
 
 def _verb(name: str, words: list[str]) -> int:
+    from bindstream.errors import BindstreamError
+
     try:
         return _run(name, words)
     except BindstreamError as error:
@@ -92,6 +95,9 @@ def _verb(name: str, words: list[str]) -> int:
 
 
 def _run(name: str, words: list[str]) -> int:
+    from bindstream.errors import MissingExtra
+    from deploy.parser import Parser
+
     module_name, text = VERBS[name]
     try:
         module = importlib.import_module(module_name)

@@ -7,6 +7,7 @@ starts. Behind this file there are only plain values.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -15,10 +16,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from bindstream.endpoint import as_endpoint
 from bindstream.errors import ConfigError
 from bindstream.types import SENSED, Modality
-from deploy.complaints import complaints, unknown_keys
-from deploy.nearest import nearest
+from deploy.complaints import complaints, not_yaml, unknown_keys
+from deploy.nearest import did_you_mean, nearest
 
 DEFAULT_HOPS_S = {
     Modality.VISION: 0.5,
@@ -27,6 +29,7 @@ DEFAULT_HOPS_S = {
     Modality.THERMAL: 0.5,
     Modality.IMU: 1.0,
 }
+_OUR_PLACE = "belongs under applications[0].args, as in ray_config.yaml"
 RESERVED = {"publisher", "ingress"}
 _NAME = r"^[a-z0-9_-]{1,64}$"
 _ENDPOINT = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d{1,5}|\*)\Z")
@@ -80,12 +83,10 @@ class StreamArgs(_Strict):
     deadline_s: float = Field(5.0, gt=0, le=60)
     in_flight: int = Field(2, ge=1, le=4)
 
-    @field_validator("modality")
+    @field_validator("modality", mode="before")
     @classmethod
-    def _sensed(cls, value: Modality) -> Modality:
-        if value not in SENSED:
-            raise ValueError(f"a stream cannot be '{value}'; one of {', '.join(SENSED)}")
-        return value
+    def _a_sensed_one(cls, value: Any) -> Any:
+        return _sensed("a stream", value)
 
     @property
     def hop(self) -> float:
@@ -111,6 +112,8 @@ class PublishArgs(_Strict):
     @field_validator("endpoint")
     @classmethod
     def _loopback(cls, value: str) -> str:
+        with contextlib.suppress(ConfigError):
+            value = as_endpoint(value)
         match = _ENDPOINT.match(value)
         if value.startswith("ipc://"):
             return value
@@ -134,6 +137,13 @@ class QuestionArgs(_Strict):
     prompts: tuple[str, ...] = ("{}",)
     modalities: tuple[Modality, ...] = SENSED
     margin: float = Field(0.0, ge=0, le=2)
+
+    @field_validator("modalities", mode="before")
+    @classmethod
+    def _sensed_ones(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [_sensed("what tells the answer", one) for one in value]
+        return value
 
     @field_validator("words", mode="before")
     @classmethod
@@ -217,6 +227,14 @@ class AppArgs(_Strict):
         raise ValueError(f"no encoder takes '{modality}': add it to an encoder's modalities")
 
 
+def _sensed(what: str, value: Any) -> Any:
+    if value not in SENSED:
+        known = [str(modality) for modality in SENSED]
+        near = did_you_mean(str(value), known)
+        raise ValueError(f"{what} cannot be '{value}'; one of {', '.join(known)}{near}")
+    return value
+
+
 def _unique(what: str, names: list[str]) -> None:
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -286,19 +304,20 @@ class _Once(yaml.SafeLoader):
         keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
         for key in keys:
             if keys.count(key) > 1 and key != "<<":
-                line = node.start_mark.line + 1
-                raise yaml.YAMLError(f"'{key}' stands twice in the map at line {line}")
+                second = [node.start_mark for node, _ in node.value if node.value == key][1]
+                raise yaml.MarkedYAMLError(problem=f"'{key}' stands twice", problem_mark=second)
         return super().construct_mapping(node, deep)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.load(path.read_text(), _Once)  # noqa: S506 - a SafeLoader
+        content = path.read_bytes()  # YAML says its own encoding; the terminal's is another
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        said = " ".join(str(error).split())
-        raise ConfigError(f"{path}: cannot be read as YAML: {said}") from error
+    try:
+        document = yaml.load(content, _Once)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 32nd of May
+        raise ConfigError(f"{path}: {not_yaml(content, error)}") from error
     if not isinstance(document, dict):
         raise ConfigError(
             f"{path}: wanted a map with 'applications', got {type(document).__name__}"
@@ -310,11 +329,16 @@ def _serve_mistakes(document: dict[str, Any]) -> list[str]:
     """Serve's own keys, which Serve itself accepts misspelt."""
     from ray.serve import schema
 
+    ours = [f"'{key}' {_OUR_PLACE}" for key in document if key in AppArgs.model_fields]
+    if ours:
+        return ours
     lines = unknown_keys("", document, set(schema.ServeDeploySchema.model_fields))
     applications = document.get("applications")
     if not isinstance(applications, list) or len(applications) != 1:
         return [*lines, "'applications' must hold exactly one application"]
     application = applications[0]
+    if isinstance(application, dict) and (ours := set(application) & set(AppArgs.model_fields)):
+        return [f"'applications.0.{key}' {_OUR_PLACE}" for key in sorted(ours)]
     places: list[tuple[str, Any, type[BaseModel]]] = [
         ("applications.0", application, schema.ServeApplicationSchema),
         ("http_options", document.get("http_options") or {}, schema.HTTPOptionsSchema),

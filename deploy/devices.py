@@ -15,16 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from bindstream.extras import install_command
+from deploy.sheet import hanging, terminal_width
 
 ANSWER_S = 5.0
 VIDEO = Path("/sys/class/video4linux")
+EXPLAINED = """\
+The first line of each is what goes into options: of a stream in CONFIG, as in
+  - {name: ears, modality: audio, driver: microphone, options: {device: ...}}
+"""
 Row = dict[str, Any]
 """One device: ``kind``, ``driver``, ``options`` that name it to the driver, ``name``, and what is
-known of it; or ``kind`` and ``problem``."""
+known of it; or ``kind`` and ``problem``; ``fix`` is the command that mends a problem."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``devices``."""
+    parser.epilog = EXPLAINED
     parser.add_argument("--json", action="store_true", help="one object per line")
 
 
@@ -38,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
             continue
         print(f"{kind}s" if rows else f"{kind}s: none")
         for row in rows:
-            print(f"  {_line(row)}", flush=True)
+            print(_line(row), flush=True)
     return 0
 
 
@@ -65,7 +71,7 @@ def cameras() -> Iterator[Row]:
         if _text(node / "index") not in ("", "0"):
             row["note"] = "not the first node of its camera: often metadata, or another format"
         if not os.access(path, os.R_OK | os.W_OK):
-            row["problem"] = "no permission: sudo usermod -aG video $USER, then log in again"
+            row |= _closed("video")
         yield row
 
 
@@ -101,11 +107,16 @@ def serial_ports() -> Iterator[Row]:
         path = lasting.get(Path(port.device).resolve(), port.device)
         row: Row = {"driver": "imu", "options": {"port": path}, "name": port.description}
         if not os.access(port.device, os.R_OK | os.W_OK):
-            row["problem"] = "no permission: sudo usermod -aG dialout $USER, then log in again"
+            row |= _closed("dialout")
         yield row
 
 
 LOOKS = {"camera": cameras, "microphone": microphones, "serial port": serial_ports}
+
+
+def _closed(group: str) -> Row:
+    fix = f"sudo usermod -aG {group} $USER   # then log in again"
+    return {"problem": "no permission", "fix": fix}
 
 
 def _text(path: Path) -> str:
@@ -116,11 +127,13 @@ def _text(path: Path) -> str:
 
 
 def _line(row: Row) -> str:
+    width = terminal_width()
     if "options" not in row:
-        return f"! {row['problem']}"
+        return hanging("  ! ", row["problem"], width)
     option = ", ".join(f"{key}: {value}" for key, value in row["options"].items())
-    parts = [f"{option:36}", f"{row['name']}"]
+    said = [] if row["name"] in row["options"].values() else [row["name"]]
     if "rates_hz" in row:
-        parts.append(f"{row['channels']} channels, {'/'.join(map(str, row['rates_hz']))} Hz")
-    parts += [f"! {row[key]}" for key in ("problem", "note") if key in row]
-    return "  ".join(parts)
+        said.append(f"{row['channels']} channels, {'/'.join(map(str, row['rates_hz']))} Hz")
+    said += [f"! {row[key]}" for key in ("problem", "note") if key in row]
+    lines = [f"  {option}", *(hanging("    ", part, width) for part in said if part)]
+    return "\n".join([*lines, f"    -> {row['fix']}"] if "fix" in row else lines)

@@ -23,8 +23,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bindstream.extras import install_command
+from deploy import devices
+from deploy.sheet import hanging, terminal_width
 
-OK, NOTE, PROBLEM = "ok", "note", "problem"
+OK, NONE, NOTE, PROBLEM = "ok", "none", "note", "problem"
 EXTRAS = {
     "sensors": ("opencv-python-headless", "PyAudio", "pyserial", "soxr", "pillow"),
     "server": ("ray", "pydantic", "PyYAML", "rich", "psutil", "torch", "torchaudio", "safetensors"),
@@ -37,9 +39,20 @@ SHM = Path("/dev/shm")  # noqa: S108 - looked at, never written to
 SHM_WANTED_BYTES = 512 << 20
 
 
+EXPLAINED = """\
+  ok    found, and as it should be
+  none  nothing of the kind is here; the simulated robot needs none
+  note  only some uses need it; the line after -> gets it
+  MISS  'bindstream run' needs it; the line after -> gets it; exit code 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: ``status`` is ok | note | problem; ``fix`` is a command, or empty."""
+    """One thing looked at: ``status`` is ok | none | note | problem; ``fix`` a command, or empty.
+
+    ``none``: nothing of the kind is here, which is neither well nor ill.
+    """
 
     name: str
     status: str
@@ -49,6 +62,7 @@ class Finding:
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``doctor``."""
+    parser.epilog = EXPLAINED
     parser.add_argument("--json", action="store_true", help="one object per line")
 
 
@@ -70,9 +84,9 @@ def examine() -> Iterator[Finding]:
 
 
 def _line(finding: Finding) -> str:
-    mark = {OK: "ok  ", NOTE: "note", PROBLEM: "MISS"}[finding.status]
+    mark = {OK: "ok", PROBLEM: "MISS"}.get(finding.status, finding.status)
     fix = f"\n{'':21}-> {finding.fix}" if finding.fix else ""
-    return f"{mark}  {finding.name:14} {finding.found}{fix}"
+    return hanging(f"{mark:4}  {finding.name:14} ", finding.found, terminal_width()) + fix
 
 
 def _python() -> Iterator[Finding]:
@@ -159,9 +173,7 @@ def _audio() -> Iterator[Finding]:
         yield Finding("portaudio", PROBLEM, "no library", _apt("libportaudio2 portaudio19-dev"))
     else:
         yield Finding("portaudio", OK, "library found")
-    if shutil.which("pulseaudio") or shutil.which("pipewire") or Path("/dev/snd").exists():
-        yield Finding("sound", OK, "a sound server or a sound card is here")
-    else:
+    if not (shutil.which("pulseaudio") or shutil.which("pipewire") or Path("/dev/snd").exists()):
         fix = _apt("pulseaudio pulseaudio-utils libasound2-plugins")
         yield Finding("sound", NOTE, "no sound server, no card: microphones cannot work", fix)
 
@@ -179,15 +191,22 @@ def _apt(packages: str) -> str:
 
 
 def _devices() -> Iterator[Finding]:
-    kinds = {"video": ("/dev/video*", "video"), "serial": ("/dev/tty[AU][CS][MB]*", "dialout")}
-    for name, (pattern, group) in kinds.items():
-        paths = sorted(Path("/").glob(pattern.lstrip("/")))
-        closed = [str(p) for p in paths if not os.access(p, os.R_OK | os.W_OK)]
-        if closed:
-            fix = f"sudo usermod -aG {group} $USER   # then log in again"
-            yield Finding(name, PROBLEM, f"no permission for {', '.join(closed)}", fix)
-        else:
-            yield Finding(name, OK, ", ".join(map(str, paths)) or "none here")
+    """What ``bindstream devices`` lists, kind by kind."""
+    for kind, look in devices.LOOKS.items():
+        yield from _of_kind(f"{kind}s", devices.found(kind, look))
+
+
+def _of_kind(name: str, rows: list[devices.Row]) -> Iterator[Finding]:
+    for row in rows:
+        if "problem" in row:
+            status = PROBLEM if "fix" in row else NOTE
+            said = ": ".join([*map(str, row.get("options", {}).values()), row["problem"]])
+            yield Finding(name, status, said, row.get("fix", ""))
+    if not rows:
+        yield Finding(name, NONE, f"no {name[:-1]} here")
+    elif well := [row for row in rows if "problem" not in row]:
+        listed = ", ".join(str(value) for row in well for value in row["options"].values())
+        yield Finding(name, OK, f"{listed} (bindstream devices)")
 
 
 def _ports() -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from bindstream.errors import ConfigError
 from deploy.eval_scores import Score, Scores, score
+from deploy.parser import one_or_more, positive
 from sensors.world_scenes import SPLITS
 
 _LEAST_SCENES = 20
@@ -23,7 +24,9 @@ _LEAST_SCENES = 20
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("--weights", help="a file or a name; default: the shipped bindstream_tiny")
-    parser.add_argument("--scenes", type=int, default=1000, metavar="N", help="default 1000")
+    parser.add_argument(
+        "--scenes", type=one_or_more, default=1000, metavar="N", help="default 1000"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the scenes")
     parser.add_argument(
         "--split",
@@ -31,7 +34,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default="test",
         help="test: unseen draws and textures; held_out: also combinations never trained on",
     )
-    parser.add_argument("--dtype", default="auto", help="auto, float32 or bfloat16")
+    parser.add_argument(
+        "--dtype", default="auto", choices=("auto", "float32", "bfloat16"), help="default auto"
+    )
     parser.add_argument("--picture", type=Path, metavar="PNG", help="also draw heat maps there")
     parser.add_argument("--json", action="store_true", help="one object per line")
     parser.add_argument(
@@ -41,7 +46,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="follow the running robot of this configuration instead of rendering scenes",
     )
     parser.add_argument(
-        "--seconds", type=float, default=300.0, metavar="N", help="how long to follow; default 300"
+        "--seconds",
+        type=positive,
+        default=300.0,
+        metavar="N",
+        help="how long to follow; default 300",
     )
 
 

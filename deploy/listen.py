@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from bindstream.subscriber import Subscriber
 from bindstream.types import Gap
 from bindstream.wire import Message
-from deploy.parser import add_endpoint, count, positive
+from deploy.parser import add_endpoint, one_or_more, positive
 from deploy.reach import why_nothing
 from deploy.records import as_json, as_line
 
@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help=f"only topics that begin so; may be given again (default: {' '.join(TOPICS)};"
         " '' is everything, health too)",
     )
-    parser.add_argument("--count", type=count, metavar="N", help="stop after N messages")
+    parser.add_argument("--count", type=one_or_more, metavar="N", help="stop after N messages")
     parser.add_argument("--seconds", type=positive, metavar="N", help="stop after N seconds")
     parser.add_argument("--latest", action="store_true", help="skip what a slow reader is late for")
     parser.add_argument("--json", action="store_true", help="one object per line")

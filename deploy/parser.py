@@ -55,7 +55,7 @@ def positive(text: str) -> float:
     return value
 
 
-def count(text: str) -> int:
+def one_or_more(text: str) -> int:
     """A whole number, 1 or more."""
     try:
         value = int(text)

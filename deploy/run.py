@@ -10,13 +10,14 @@ import argparse
 from pathlib import Path
 
 from deploy import private_ray
+from deploy.parser import positive
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="a ray_config.yaml")
     parser.add_argument(
-        "--seconds", type=float, metavar="N", help="stop N s after the first vector"
+        "--seconds", type=positive, metavar="N", help="stop N s after the first vector"
     )
     parser.add_argument("--json", action="store_true", help="one object per line, no table")
     parser.add_argument("--address", metavar="A", help="use the Ray at this address")

@@ -101,7 +101,7 @@ def test_questions_are_words_or_phrases(tmp_path):
     [
         ({"robt": {}}, "unknown key 'robt'; did you mean 'robot'?"),
         ({"robot": {"nam": "x"}}, "unknown key 'robot.nam'; did you mean 'name'?"),
-        ({"robot": {"name": "My Robot"}}, "robot.name: String should match pattern"),
+        ({"robot": {"name": "My Robot"}}, "robot.name: wants 1 to 64 of a-z, 0-9, '_' and '-' (got 'My Robot')"),
         ({"robot": 7}, "robot: Input should be a valid map"),
         ({"encoder": {"devise": "cpu"}}, "unknown key 'encoder.devise'; did you mean 'device'?"),
         ({"encoder": [{"devise": "cpu"}]}, "unknown key 'encoder.0.devise'; did you mean 'device'?"),
@@ -124,6 +124,7 @@ def test_questions_are_words_or_phrases(tmp_path):
         ({"labels": {"object": {"words": ["dog", "dog"]}}}, "labels.object.words: two answers are called 'dog'"),
         ({"labels": {"object": {"words": {"dog": [], "cat": ["c"]}}}}, "labels.object.words: answer 'dog' has no phrase"),
         ({"labels": {"object": {"words": ["a", "b"], "prompts": ["a photo"]}}}, "labels.object.prompts: prompt 'a photo' needs exactly one {}"),
+        ({"labels": {"object": {"words": ["a", "b"], "modalities": ["text"]}}}, "labels.object.modalities: what tells the answer cannot be 'text'; one of vision"),
         ({"streams": []}, "streams: at least one is needed"),
         ({"streams": [STREAM, STREAM]}, "args: two streams are called 'front'"),
     ],
@@ -140,8 +141,11 @@ def test_a_mistake_in_our_arguments_is_one_clear_line(tmp_path, args, line):
         ({"hop_s": 500}, "streams.0.hop_s: Input should be less than or equal to 60 (got 500)"),
         ({"hop_s": "500ms"}, "streams.0.hop_s: Input should be a valid number"),
         ({"modality": "text"}, "streams.0.modality: a stream cannot be 'text'; one of vision"),
-        ({"modality": "video"}, "streams.0.modality: Input should be 'vision'"),
-        ({"name": "Front"}, "streams.0.name: String should match pattern"),
+        ({"modality": "video"}, "streams.0.modality: a stream cannot be 'video'; one of vision, audio, depth, thermal, imu"),
+        ({"modality": "IMU"}, "streams.0.modality: a stream cannot be 'IMU'; one of vision, audio, depth, thermal, imu; did you mean 'imu'?"),
+        ({"modality": ["imu"]}, "streams.0.modality: a stream cannot be '['imu']'"),
+        ({"source": "/dev/video0"}, "unknown key 'streams.0.source'; if it is the driver's, it belongs under its 'options'"),
+        ({"name": "Front"}, "streams.0.name: wants 1 to 64 of a-z"),
         ({"options": ["a"]}, "streams.0.options: Input should be a valid map (got a list)"),
         ({"in_flight": 0}, "streams.0.in_flight: Input should be greater than or equal to 1 (got 0)"),
     ],
@@ -188,13 +192,28 @@ def changed(*place: Any, **values: Any) -> dict[str, Any]:
          "applications.0.deployments names no deployment of ours: 'encodr'; did you mean 'encoder'?"),
         ("- a\n", "wanted a map with 'applications', got list"),
         ("", "wanted a map with 'applications', got NoneType"),
-        ("a: [1", "cannot be read as YAML: "),
-        ("applications: []\napplications: []\n", "cannot be read as YAML: 'applications' stands twice"),
+        ("a: [1", "line 1, column 6: cannot be read as YAML: expected ',' or ']'"),
+        ("applications: []\napplications: []\n", "line 2, column 1: cannot be read as YAML: 'applications' stands twice"),
+        ("a:\n\tb: 1\n", "line 2, column 1: cannot be read as YAML: found character '\\t' that cannot start any token; YAML indents with spaces"),
+        ("a: 1\nb: 2026-05-32\n", "cannot be read as YAML: day is out of range"),
+        ("a: 1\nb: \0\n", "line 2: cannot be read as YAML: "),
+        ("[" * 5000, "cannot be read as YAML: maximum recursion"),
+        ("streams: []\n", "'streams' belongs under applications[0].args, as in ray_config.yaml"),
+        (changed(encoder={}), "'encoder' belongs under applications[0].args"),
+        (changed("applications", 0, streams=[]), "'applications.0.streams' belongs under applications[0].args"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_serves_part_is_one_clear_line(tmp_path, content, line):
     """Breaks if Serve's silence about misspelt keys becomes ours."""
     assert refusal(tmp_path, content).startswith(line)
+
+
+def test_a_file_in_another_encoding_names_the_line(tmp_path):
+    """Breaks if an editor's Latin-1 ends in a traceback, or is read as other letters."""
+    path = tmp_path / "robot.yaml"
+    path.write_bytes("a: 1\nb: Gerät\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match="line 2: cannot be read as YAML: invalid"):
+        load(path)
 
 
 def test_every_mistake_is_told_at_once(tmp_path):
@@ -216,3 +235,10 @@ def test_loopback_endpoints_are_accepted(tmp_path, endpoint):
     """Breaks if an address of this machine is refused."""
     args = load(write(tmp_path, document(publish={"endpoint": endpoint}))).args
     assert args.publish.endpoint == endpoint
+
+
+@pytest.mark.parametrize("bare", ["127.0.0.1:5570", "localhost:5570", ":5570"])
+def test_an_endpoint_without_a_transport_is_tcp(tmp_path, bare):
+    """Breaks if the address that every other tool takes has to be spelled ZeroMQ's way."""
+    endpoint = load(write(tmp_path, document(publish={"endpoint": bare}))).args.publish.endpoint
+    assert endpoint == f"tcp://{'127.0.0.1' if bare.startswith(':') else ''}{bare}"

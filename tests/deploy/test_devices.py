@@ -59,7 +59,7 @@ def test_cameras_are_what_the_kernel_lists(tmp_path, monkeypatch, capsys, no_sou
     assert first["name"] == "UVC Camera"
     assert "note" not in first
     assert "metadata" in second["note"]
-    assert "usermod" in first["problem"]  # there is no such device here
+    assert "usermod" in first["fix"]  # there is no such device here
 
 
 def test_serial_ports_without_the_kernels_phantoms(monkeypatch, capsys, no_sound):
