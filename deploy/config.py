@@ -329,16 +329,16 @@ def _serve_mistakes(document: dict[str, Any]) -> list[str]:
     """Serve's own keys, which Serve itself accepts misspelt."""
     from ray.serve import schema
 
-    ours = [f"'{key}' {_OUR_PLACE}" for key in document if key in AppArgs.model_fields]
-    if ours:
-        return ours
+    if ours := [key for key in document if key in AppArgs.model_fields]:
+        return [f"'{key}' {_OUR_PLACE}" for key in ours]
     lines = unknown_keys("", document, set(schema.ServeDeploySchema.model_fields))
     applications = document.get("applications")
     if not isinstance(applications, list) or len(applications) != 1:
         return [*lines, "'applications' must hold exactly one application"]
     application = applications[0]
-    if isinstance(application, dict) and (ours := set(application) & set(AppArgs.model_fields)):
-        return [f"'applications.0.{key}' {_OUR_PLACE}" for key in sorted(ours)]
+    held = application if isinstance(application, dict) else {}
+    if ours := [key for key in held if key in AppArgs.model_fields]:
+        return [f"'applications.0.{key}' {_OUR_PLACE}" for key in ours]
     places: list[tuple[str, Any, type[BaseModel]]] = [
         ("applications.0", application, schema.ServeApplicationSchema),
         ("http_options", document.get("http_options") or {}, schema.HTTPOptionsSchema),

@@ -50,7 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=300.0,
         metavar="N",
-        help="how long to follow; default 300",
+        help="to follow it; default 300",
     )
 
 

@@ -7,6 +7,7 @@ and takes a body or a response for a query parameter.
 from typing import Annotated, Any
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from ray import serve
@@ -19,12 +20,22 @@ from deploy.guard import Guard
 
 MAX_TEXTS = 256
 MAX_CHARS = 1000
+MAX_ASKED = 16
+
 Text = Annotated[str, Field(max_length=MAX_CHARS)]
+WANTED = 'want /text?q=a+dog&q=a+cat, or POST {"texts": ["a dog", "a cat"]}'
 
 # No /docs page: its script comes from a CDN, and would run here with the right to pause a camera.
 app = FastAPI(title="bindstream", docs_url=None, redoc_url=None, openapi_url="/openapi.json")
 app.add_middleware(Guard)
 RETRY_S = "1"
+
+
+@app.exception_handler(RequestValidationError)
+async def not_understood(_: Request, error: RequestValidationError) -> JSONResponse:
+    """400: the request is not what we take. One sentence, and never the input: half a surrogate
+    pair in it could not be sent back."""
+    return JSONResponse({"detail": f"{_mistake(error.errors()[0])}; {WANTED}"}, 400)
 
 
 @app.exception_handler(InvalidInput)
@@ -39,6 +50,20 @@ async def not_encodable(_: Request, error: Exception) -> JSONResponse:
 async def not_now(_: Request, error: Exception) -> JSONResponse:
     """503: busy or restarting, so the same may work in a moment."""
     return JSONResponse({"detail": _reason(error)}, 503, headers={"retry-after": RETRY_S})
+
+
+def _mistake(found: Any) -> str:
+    """Pydantic's first complaint -> which part, and what is wrong with it."""
+    if found["type"] == "json_invalid":
+        return f"the body is not JSON: {found.get('ctx', {}).get('error', '')}"
+    place = [str(step) for step in found["loc"] if step not in ("query", "body")]
+    name = ".".join(place) or "the body"
+    if found["type"] == "missing":
+        return f"{name} is missing"
+    if found["type"] == "string_unicode":
+        return f"{name}: holds half of a surrogate pair, which is no character"
+    message = str(found["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}"
 
 
 def _reason(error: Exception) -> str:
@@ -92,7 +117,9 @@ class Ingress:
         return dict(await self._publisher.status.remote())
 
     @app.get("/text")
-    async def text(self, q: Annotated[list[Text], Query(min_length=1, max_length=16)]) -> Vectors:
+    async def text(
+        self, q: Annotated[list[Text], Query(min_length=1, max_length=MAX_ASKED)]
+    ) -> Vectors:
         """Words to vectors, for a quick look: ``/text?q=a+dog&q=a+cat``."""
         return await self.texts(Texts(texts=q))
 

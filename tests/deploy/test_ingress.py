@@ -137,20 +137,58 @@ def test_words_become_vectors_of_a_named_space(robot):
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "said"),
     [
-        b"",
-        b"{",
-        b'{"texts": []}',
-        b'{"texts": "dog"}',
-        json.dumps({"texts": ["x" * 1001]}).encode(),
-        json.dumps({"texts": ["x"] * 257}).encode(),
+        (b"", "the body is missing"),
+        (b"{", "the body is not JSON"),
+        (b"{}", "texts is missing"),
+        (b'{"texts": []}', "texts: list should have at least 1 item"),
+        (b'{"texts": "dog"}', "texts: input should be a valid list"),
+        (json.dumps({"texts": ["x" * 1001]}).encode(), "texts.0: string should have at most 1000"),
+        (json.dumps({"texts": ["x"] * 257}).encode(), "texts: list should have at most 256 items"),
+        (rb'{"texts": ["a dog", "\ud83d"]}', "texts.1: holds half of a surrogate pair"),
+        (rb'{"texts": ["\udc36 a dog"]}', "texts.0: holds half of a surrogate pair"),
+        (b'{"texts": [null]}', "texts.0: input should be a valid string"),
     ],
 )
-def test_bad_words_are_422(robot, body):
-    """Breaks if one request can hand the encoder anything, or more than it can take."""
-    assert robot.ask("POST", "/text", body)[0] == 422
+def test_what_is_no_request_is_400_in_a_sentence(robot, body, said):
+    """Breaks if one request can hand the encoder anything, or more than it can take, or if a
+    person reads pydantic's list instead of what to send."""
+    status, answer = robot.ask("POST", "/text", body)
+    assert status == 400
+    assert answer["detail"].startswith(said)
+    assert "want /text?q=a+dog" in answer["detail"]
     assert robot.speaker.calls == []
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("", "q is missing"),
+        ("?query=dog", "q is missing"),
+        ("?" + "&".join(["q=x"] * 17), "q: list should have at most 16 items"),
+    ],
+)
+def test_a_question_without_words_is_400_in_a_sentence(robot, query, said):
+    """Breaks if whoever opens /text in a browser cannot read what it wants."""
+    status, answer = robot.ask("GET", f"/text{query}")
+    assert status == 400
+    assert answer["detail"].startswith(said)
+    assert "want /text?q=a+dog" in answer["detail"]
+    assert robot.speaker.calls == []
+
+
+def test_a_body_in_another_encoding_is_400(robot):
+    """Breaks if bytes that are not UTF-8 are a bug of ours."""
+    assert robot.ask("POST", "/text", b'{"texts": ["\xff"]}')[0] == 400
+
+
+def test_bytes_that_are_no_letters_do_not_break_a_question(robot):
+    """Breaks if %ED%A0%BD (half a surrogate pair) in a URL ends in a 500."""
+    status, _ = robot.ask("GET", "/text?q=%ED%A0%BD+dog")
+    assert status in (200, 400)
+    for _, texts in [call for call in robot.speaker.calls if call[0] == "encode_text"]:
+        texts[0].encode()
 
 
 def wrapped(cause: Exception) -> Exception:
