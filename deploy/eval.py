@@ -16,9 +16,14 @@ from typing import Any
 from bindstream.errors import ConfigError
 from deploy.eval_scores import Score, Scores, score
 from deploy.parser import one_or_more, positive
+from deploy.sheet import Column, hanging, plain, table, terminal_width
 from sensors.world_scenes import SPLITS
 
 _LEAST_SCENES = 20
+_FOOTNOTE = (
+    "In brackets: a sensor that cannot see the factor (a control; chance is right)."
+    " All but vision is emergent."
+)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +55,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=300.0,
         metavar="N",
-        help="to follow it; default 300",
+        help="how long to follow; default 300",
     )
 
 
@@ -110,53 +115,38 @@ def lines(scores: Scores) -> Iterator[dict[str, Any]]:
 
 
 def _print_tables(scores: Scores, title: str) -> None:
-    from rich.console import Console
-
-    console = Console()
-    console.print(f"[bold]{title}[/]")
-    console.print(_words_table(scores))
-    console.print(_recall_table(scores))
-    console.print(
-        "In brackets: a sensor that cannot see the factor (a control; chance is right)."
-        " All but vision is emergent."
-    )
+    print(title)
+    _print("Named by words, % right (by chance)", *_by_words(scores))
+    size = scores.gallery
+    _print(f"Counterpart found first among {size}, %", *_recalls(scores, 1))
+    _print(f"Counterpart among the first 10 of {size}, %", *_recalls(scores, 10))
+    print("", hanging("", _FOOTNOTE, terminal_width()), sep="\n")
 
 
-def _words_table(scores: Scores) -> Any:
-    from rich.table import Table
+def _print(title: str, columns: list[Column], rows: list[list[str]]) -> None:
+    print("", title, *plain(table(columns, rows, terminal_width())), sep="\n")
 
+
+def _by_words(scores: Scores) -> tuple[list[Column], list[list[str]]]:
     factors = list(dict.fromkeys(s.factor for s in scores.words))
     chances = {s.factor: s.chance for s in scores.words}
-    table = Table(title="Named by words, % right")
-    table.add_column("sensor")
-    for factor in factors:
-        table.add_column(f"{factor}\n(chance {100 * chances[factor]:.1f})", justify="right")
+    columns = [Column(f"{f} ({100 * chances[f]:.1f})", figure=True) for f in factors]
     by_cell = {(s.modality, s.factor): s for s in scores.words}
-    for modality in dict.fromkeys(s.modality for s in scores.words):
-        table.add_row(str(modality), *[_cell(by_cell[modality, f]) for f in factors])
-    return table
+    sensors = dict.fromkeys(s.modality for s in scores.words)
+    rows = [[str(m), *(_share(by_cell[m, f]) for f in factors)] for m in sensors]
+    return [Column("sensor"), *columns], rows
 
 
-def _cell(s: Score) -> str:
+def _share(s: Score) -> str:
     text = f"{100 * s.accuracy:.1f}"
-    return text if s.visible else f"[dim]({text})[/]"
+    return text if s.visible else f"({text})"
 
 
-def _recall_table(scores: Scores) -> Any:
-    from rich.table import Table
-
+def _recalls(scores: Scores, k: int) -> tuple[list[Column], list[list[str]]]:
     galleries = list(dict.fromkeys(r.gallery for r in scores.recalls))
-    table = Table(title=f"Counterpart found among {scores.gallery}, R@1 / R@10, %")
-    table.add_column("query")
-    for gallery in galleries:
-        table.add_column(gallery, justify="right")
-    for query in dict.fromkeys(r.query for r in scores.recalls):
-        cells = {r.gallery: r for r in scores.recalls if r.query == query}
-        table.add_row(
-            query,
-            *[
-                f"{100 * cells[g].at_1:.1f} / {100 * cells[g].at_10:.1f}" if g in cells else ""
-                for g in galleries
-            ],
-        )
-    return table
+    shares = {(r.query, r.gallery): r.at_1 if k == 1 else r.at_10 for r in scores.recalls}
+    rows = [
+        [query, *(f"{100 * shares[query, g]:.1f}" if g != query else "" for g in galleries)]
+        for query in dict.fromkeys(r.query for r in scores.recalls)
+    ]
+    return [Column("query"), *(Column(g, figure=True) for g in galleries)], rows

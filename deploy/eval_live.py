@@ -13,9 +13,13 @@ from bindstream.types import Scene
 from deploy.config import AppArgs, Config, QuestionArgs
 from deploy.following import Following, Score, Tick
 from deploy.plans import stream_plan
+from deploy.reach import why_nothing
+from deploy.sheet import Column, plain, table, terminal_width
 from deploy.world_truth import WorldTruth
 
 STARTING_S = 60.0
+_FIGURES = ("ticks", "right %", "silent %", "changes", "missed", "lag p50 s", "lag max s")
+_COLUMNS = [Column("question"), *(Column(f, figure=True) for f in (*_FIGURES, "allowed s"))]
 
 
 def follow(config: Config, seconds: float) -> list[Score]:
@@ -51,20 +55,15 @@ def record(score: Score) -> dict[str, Any]:
 
 def print_table(scores: list[Score]) -> None:
     """For people: is what the scene says true, and how soon does it follow a change?"""
-    from rich.console import Console
-    from rich.table import Table
+    print("A live scene's words against the truth")
+    print(*plain(table(_COLUMNS, map(_cells, scores), terminal_width())), sep="\n")
 
-    table = Table(title="A live scene's words against the truth")
-    table.add_column("question")
-    for column in ("ticks", "right %", "silent %", "changes", "missed", "lag p50 s", "lag max s"):
-        table.add_column(column, justify="right")
-    table.add_column("allowed s", justify="right")
-    for s in scores:
-        lags = ["-" if lag is None else f"{lag:.1f}" for lag in (s.lag_p50_s, s.lag_max_s)]
-        shares = [f"{100 * share:.1f}" for share in (s.accuracy, s.silent)]
-        counts = [str(s.changes), str(s.missed)]
-        table.add_row(s.question, str(s.ticks), *shares, *counts, *lags, f"{s.allowed_s:.2f}")
-    Console().print(table)
+
+def _cells(s: Score) -> list[str]:
+    lags = ["-" if lag is None else f"{lag:.1f}" for lag in (s.lag_p50_s, s.lag_max_s)]
+    shares = [f"{100 * share:.1f}" for share in (s.accuracy, s.silent)]
+    counts = [str(s.changes), str(s.missed)]
+    return [s.question, str(s.ticks), *shares, *counts, *lags, f"{s.allowed_s:.2f}"]
 
 
 def _slowest_s(args: AppArgs, question: QuestionArgs) -> float:
@@ -76,7 +75,8 @@ def _scenes(endpoint: str, seconds: float) -> Iterator[Scene]:
     with Subscriber(endpoint, topics=["scene/"]) as reader:
         first = reader.receive(STARTING_S)
         if first is None:
-            raise ConfigError(f"nobody publishes at {endpoint}: start 'bindstream run' first")
+            why = why_nothing(endpoint, ["scene/"])
+            raise ConfigError(f"no scene from {endpoint} within {STARTING_S:.0f} s: {why}")
         until_s = time.monotonic() + seconds
         while time.monotonic() < until_s:
             message = reader.receive(1.0)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from deploy import doctor
-from deploy.doctor import NOTE, OK, PROBLEM, Finding
+from deploy import devices, doctor
+from deploy.doctor import NONE, NOTE, OK, PROBLEM, Finding
 
 
 def findings_of(check: object) -> list[Finding]:
@@ -90,3 +90,33 @@ def test_a_line_puts_the_command_under_the_problem() -> None:
     line = doctor._line(Finding("portaudio", PROBLEM, "no library", "apt-get install x"))
     assert line.splitlines()[0].startswith("MISS  portaudio")
     assert line.splitlines()[1].strip() == "-> apt-get install x"
+
+
+def test_it_agrees_with_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks if the doctor says ok of sensors where 'bindstream devices' lists none, as it did
+    wherever a sound server was installed."""
+    camera = {"driver": "camera", "options": {"source": "/dev/video0"}, "name": "UVC"}
+    closed = camera | {"options": {"source": "/dev/video1"}} | devices._closed("video")
+    monkeypatch.setitem(devices.LOOKS, "camera", lambda: iter([camera, closed]))
+    monkeypatch.setitem(devices.LOOKS, "microphone", lambda: iter(()))
+    monkeypatch.setitem(devices.LOOKS, "serial port", lambda: iter([{"problem": "hung"}]))
+    told = [(f.name, f.status, f.found, f.fix) for f in findings_of(doctor._devices)]
+    fix = "sudo usermod -aG video $USER   # then log in again"
+    assert told == [
+        ("cameras", PROBLEM, "/dev/video1: no permission", fix),
+        ("cameras", OK, "/dev/video0 (bindstream devices)", ""),
+        ("microphones", NONE, "no microphone here", ""),
+        ("serial ports", NOTE, "hung", ""),
+    ]
+    assert doctor._line(Finding("microphones", NONE, "no microphone here")).startswith("none  mic")
+
+
+def test_a_long_finding_stays_in_its_column(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks if versions run on under the next finding's mark at 80 columns, or the command that
+    is to be copied is broken."""
+    monkeypatch.setenv("COLUMNS", "80")
+    fix = "pip install " + "x" * 90
+    lines = doctor._line(Finding("[server]", OK, "ray 2.60.0, " * 12, fix)).splitlines()
+    assert max(map(len, lines[:-1])) <= 80
+    assert all(line.startswith(" " * 21) for line in lines[1:])
+    assert lines[-1].endswith(fix)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bindstream.types import SENSED, Modality
-from deploy import captions, cli, eval_scores
+from deploy import captions, cli, eval, eval_live, eval_scores, following
 from encoders.loading import load_encoder
 
 SCENES = 240
@@ -87,3 +87,22 @@ def test_too_few_scenes_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     """Breaks if a meaningless evaluation could be printed."""
     assert cli.main(["eval", "--scenes", "3"]) == 2
     assert "at least 20" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("width", [80, 60, 200])
+def test_its_tables_fit(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Breaks if a pipe or a narrow terminal cuts a sensor, a factor or a figure."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    factors = list(captions.FACTORS)
+    words = [eval_scores.Score(m, f, 1.0, 0.0625, f != "light") for m in SENSED for f in factors]
+    names = [*map(str, SENSED), "text"]
+    recalls = [eval_scores.Recall(q, g, 0.995, 1.0) for q in names for g in names if q != g]
+    eval._print_tables(eval_scores.Scores(words, recalls, 200), "bindstream_tiny:0, 1000 scenes")
+    live = following.Score("distance", 580, 0.985, 0.01, 40, 2, 1.5, 12.25, 5.5)
+    eval_live.print_table([live])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    said = " ".join(lines).replace(":", " ").split()
+    assert {*names, *factors, "100.0", "(100.0)", "99.5", "distance", "98.5", "12.2"} <= set(said)

@@ -41,10 +41,26 @@ def test_json_is_one_object_per_line(tmp_path, capsys):
     assert records[1]["windows_per_s"] == 0.5
 
 
-def test_the_table_names_every_stream(tmp_path, capsys):
-    """Breaks if a stream is missing from what a person reads."""
-    assert main(["plan", str(write(tmp_path, IMU))]) == 0
-    assert "imu" in capsys.readouterr().out
+@pytest.mark.parametrize("width", [80, 60, 200])
+def test_the_table_fits_and_cuts_nothing(width, capsys, monkeypatch):
+    """Breaks if a stream is missing from what a person reads, or a name or heading is cut."""
+    monkeypatch.setenv("COLUMNS", str(width))
+    assert main(["plan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= width
+    words = set(" ".join(lines).replace(":", " ").split())
+    assert {"front", "ears", "depth", "thermal", "imu", "vision", "encoder", "native"} <= words
+    assert {"modality", "driver", "sensor", "worst"} <= words
+    assert "16000" in words
+
+
+def test_a_pipe_has_80_columns(capsys, monkeypatch):
+    """Breaks if a CI log, which has no width, is written for a terminal that has."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert main(["plan"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[0].split()[:4] == ["stream", "modality", "driver", "encoder"]
 
 
 def test_a_bad_configuration_is_exit_2(tmp_path, capsys):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,9 +12,16 @@ from tests.deploy import messages
 from tests.deploy.robot import Robot
 
 
-def status(*words: str) -> subprocess.CompletedProcess[str]:
+def status(*words: str, columns: str = "80") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deploy.cli", "status", *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=os.environ | {"COLUMNS": columns},
+    )
 
 
 def two_streams(tick: int) -> list[Message]:
@@ -66,3 +74,19 @@ def test_nobody_who_publishes_is_told() -> None:
     assert told.returncode == 1
     assert "Start a robot: bindstream run" in told.stderr
     assert told.stdout == ""
+
+
+def test_an_endpoint_without_a_transport_is_tcp() -> None:
+    """Breaks if 'status localhost:5570' is an invalid argument."""
+    with Robot(two_streams) as robot:
+        told = status(robot.endpoint.removeprefix("tcp://"))
+    assert told.returncode == 0, told.stderr
+
+
+def test_a_narrow_terminal_cuts_nothing() -> None:
+    """Breaks if a state, a figure or a reason is lost at 60 columns."""
+    with Robot(two_streams) as robot:
+        told = status(robot.endpoint, columns="60")
+    assert max(map(len, told.stdout.splitlines())) <= 60
+    for word in ("front", "vision", "running", "120", "310", "superseded 2", "opening"):
+        assert word in told.stdout

@@ -58,6 +58,15 @@ def test_a_running_robot_shows_all_that_was_promised(width: int) -> None:
     assert all(len(line) <= width for line in text.splitlines())
 
 
+@pytest.mark.parametrize("width", [40, 60])
+def test_a_narrow_terminal_cuts_nothing(width: int) -> None:
+    """Breaks if figures or names are cut, or lines are folded, where the table does not fit."""
+    text = shown(running_robot(), width)
+    for part in ("front", "running", "out Hz: 2.0", "age ms: 120/310", "superseded 2", "33.0"):
+        assert part in text
+    assert all(len(line) <= width for line in text.splitlines())
+
+
 def test_a_stream_that_waits_says_why() -> None:
     """Breaks if a missing device has to be looked for in a log."""
     assert "mic: no device named 'robotmic'" in shown(running_robot())
