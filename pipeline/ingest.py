@@ -14,6 +14,7 @@ from typing import Any
 
 from bindstream.types import Encoding, Reason, Sample, Window
 from pipeline.capture import Capture, Handover
+from pipeline.direct import direct
 from pipeline.latest import LatestSlot
 from pipeline.link import (
     Bye,
@@ -53,7 +54,7 @@ class Ingest:
         sys.setswitchinterval(SWITCH_S)
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
-        self._encode = encoder.options(_by_reference=False).encode
+        self._encode = direct(encoder).encode
         self._driver = load(plan.driver)(plan.stream, **plan.options)
         self._make_windower()  # raises now what would fail later
         self._windower: Windower | None = None
