@@ -149,6 +149,7 @@ def test_a_reader_of_the_output_that_leaves_ends_the_run(tmp_path: Path) -> None
         assert robot.process.poll() is None
     robot.process.stdout.close()
     assert exit_of(robot) == 0
+    robot.__exit__()
 
 
 def test_rays_folder_is_ours_alone(running: Robot) -> None:
