@@ -18,12 +18,21 @@ HINT = "Ctrl-C drains and stops.  In another terminal: bindstream listen"
 
 
 class Lines:
-    """``--json``: one object per line; vectors as ``listen --json`` prints them."""
+    """``--json``: one object per line; vectors as ``listen --json`` prints them.
+
+    While it is open standard output is its own: what others print there (Ray does, when a part of
+    it dies) goes to standard error, or a script that reads the lines would fall over it.
+    """
+
+    def __init__(self) -> None:
+        self._out = sys.stdout
 
     def __enter__(self) -> Lines:
+        self._out, sys.stdout = sys.stdout, sys.stderr
         return self
 
     def __exit__(self, *details: object) -> None:
+        sys.stdout = self._out
         sys.stdout.flush()
 
     def begin(self, name: str) -> None:
@@ -31,20 +40,19 @@ class Lines:
 
     def finish(self, name: str, seconds: float, failed: bool = False) -> None:
         """A step ended."""
-        _print({"kind": "step", "name": name, "seconds": round(seconds, 3), "failed": failed})
+        self._print({"kind": "step", "name": name, "seconds": round(seconds, 3), "failed": failed})
 
     def first(self, stream: str, after_s: float) -> None:
         """A stream's first vector."""
-        _print({"kind": "first", "stream": stream, "after_s": round(after_s, 3)})
+        self._print({"kind": "first", "stream": stream, "after_s": round(after_s, 3)})
 
     def show(self, message: Any) -> None:
         """One message of the stream."""
         if message is not None:
-            _print(as_record(message))
+            self._print(as_record(message))
 
-
-def _print(record: dict[str, Any]) -> None:
-    print(json.dumps(record), flush=True)
+    def _print(self, record: dict[str, Any]) -> None:
+        print(json.dumps(record), file=self._out, flush=True)
 
 
 class Table:
