@@ -23,6 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bindstream.extras import install_command
+from deploy import environment
 
 HELP = "what is missing on this machine, and how to get it"
 
@@ -231,6 +232,15 @@ def _space() -> Iterator[Finding]:
         yield Finding(name, PROBLEM, f"{found}; Ray wants 0.5 GiB", fix)
 
 
+def _environment() -> Iterator[Finding]:
+    """Variables that reach into a robot's processes, or look as if they did."""
+    found = list(environment.remarks(os.environ))
+    for remark in found:
+        yield Finding("environment", NOTE, remark)
+    if not found:
+        yield Finding("environment", OK, "no proxy, nothing of Ray's, OpenMP's or Python's is set")
+
+
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _python,
     _extras,
@@ -243,4 +253,5 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _devices,
     _ports,
     _space,
+    _environment,
 )

@@ -6,6 +6,8 @@ one ``encode`` thread per window in flight asks the encoder. Latest wins in betw
 
 from __future__ import annotations
 
+import logging
+import socket
 import sys
 import threading
 import time
@@ -41,6 +43,12 @@ DRAIN_S = 3.0
 SAME_END_S = 0.3
 COMPLAIN_EVERY_S = 1.0
 FOR_EVER_NS = 1 << 62
+UNHEARD_LOG_EVERY = 20
+UNHEARD = (
+    "stream '%s': no publisher answers at %s on host %s; where Ray has several hosts, robot.labels "
+    "must pin both to one"
+)
+_log = logging.getLogger("ray.serve")
 
 
 class Ingest:
@@ -167,11 +175,15 @@ class Ingest:
         hello = Hello(
             plan.stream, uuid.uuid4().hex, plan.modality, plan.hop_ns, self._driver.rate_hz
         )
+        unheard = 0
         while not self._stop.is_set():
             grant = self._link.ask(hello, 1.0)
             if grant is not None:
                 self._grant = grant
                 return True
+            unheard += 1
+            if unheard % UNHEARD_LOG_EVERY == 0:
+                _log.warning(UNHEARD, plan.stream, address(plan.robot), socket.gethostname())
         return False
 
     def _pass_on(self, cut: Cut | Hole) -> None:

@@ -90,3 +90,10 @@ def test_a_line_puts_the_command_under_the_problem() -> None:
     line = doctor._line(Finding("portaudio", PROBLEM, "no library", "apt-get install x"))
     assert line.splitlines()[0].startswith("MISS  portaudio")
     assert line.splitlines()[1].strip() == "-> apt-get install x"
+
+
+def test_a_proxy_variable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks if whoever is behind a proxy learns nothing of what it does to a robot."""
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    told = findings_of(doctor._environment)
+    assert any("https_proxy" in f.found and f.status == NOTE for f in told)
