@@ -3,8 +3,10 @@
 No ``from __future__ import annotations`` here: Ray reads the type of ``args`` from the signature.
 """
 
+import logging
 from typing import Any
 
+import ray
 from ray import serve
 
 from bindstream.types import Modality
@@ -16,6 +18,11 @@ from pipeline.ingest import Ingest
 from pipeline.plan import PublishPlan, QuestionPlan, StreamPlan
 from pipeline.publish import Publish
 
+_log = logging.getLogger("ray.serve")
+LOOSE = (
+    "robot '%s' has no robot.labels, and this Ray has %d hosts: a stream that Ray places on "
+    "another host than the publisher waits for ever; pin them (docs/deploy.md, Several hosts)"
+)
 QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 OWNED: dict[str, Any] = {
     "num_replicas": 1,
@@ -29,6 +36,7 @@ OWNED: dict[str, Any] = {
 
 def build(args: AppArgs) -> serve.Application:
     """Plain arguments -> Serve application. Raises ConfigError before anything starts."""
+    _warn_of_loose_parts(args)
     plans = [stream_plan(args, stream) for stream in args.streams]
     asked_at_once = 2 + sum(stream.in_flight for stream in args.streams)
     encoders = {encoder.name: _encoder(encoder, asked_at_once) for encoder in args.encoders}
@@ -50,6 +58,14 @@ def build(args: AppArgs) -> serve.Application:
         .options(name="ingress", ray_actor_options={"num_cpus": 0}, **OWNED)
         .bind(publisher, speaker, streams)
     )
+
+
+def _warn_of_loose_parts(args: AppArgs) -> None:
+    """Sensors and publisher speak through a socket of one host; Ray may place them on several."""
+    if ray.is_initialized() and not args.robot.labels:
+        hosts = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+        if len(hosts) > 1:
+            _log.warning(LOOSE, args.robot.name, len(hosts))
 
 
 def _encoder(encoder: EncoderArgs, asked_at_once: int) -> serve.Application:

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bindstream.extras import install_command
-from deploy import devices
+from deploy import devices, environment
 from deploy.sheet import hanging, terminal_width
 
 OK, NONE, NOTE, PROBLEM = "ok", "none", "note", "problem"
@@ -248,6 +248,15 @@ def _space() -> Iterator[Finding]:
         yield Finding(name, PROBLEM, f"{found}; Ray wants 0.5 GiB", fix)
 
 
+def _environment() -> Iterator[Finding]:
+    """Variables that reach into a robot's processes, or look as if they did."""
+    found = list(environment.remarks(os.environ))
+    for remark in found:
+        yield Finding("environment", NOTE, remark)
+    if not found:
+        yield Finding("environment", OK, "no proxy, nothing of Ray's, OpenMP's or Python's is set")
+
+
 CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _python,
     _extras,
@@ -260,4 +269,5 @@ CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _devices,
     _ports,
     _space,
+    _environment,
 )

@@ -17,6 +17,7 @@ from ray.serve.handle import DeploymentHandle
 
 from bindstream.errors import InvalidInput
 from deploy.guard import Guard
+from pipeline.direct import direct
 
 MAX_TEXTS = 256
 MAX_CHARS = 1000
@@ -96,8 +97,8 @@ class Ingress:
         speaker: DeploymentHandle,
         streams: dict[str, DeploymentHandle],
     ) -> None:
-        self._publisher = publisher.options(_by_reference=False)
-        self._speaker = speaker.options(_by_reference=False)
+        self._publisher = direct(publisher)
+        self._speaker = direct(speaker)
         self._streams = streams
 
     @app.get("/healthz")

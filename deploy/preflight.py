@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 
 from bindstream.errors import BindstreamError, ConfigError, PortBusy, WeightsError
+from deploy import robot_places
 from deploy.config import Config, EncoderArgs, StreamArgs
 from deploy.formats import card_of
 from deploy.plans import stream_plan
@@ -24,7 +25,8 @@ from sensors.driver import Driver, resolve
 def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> list[Driver]:
     """Check all of it; return the drivers, closed again. Raises ConfigError with every complaint.
 
-    ``devices`` opens each sensor once; ``ports`` finds out whether our addresses are free.
+    ``devices`` opens each sensor once; ``ports`` finds out whether our addresses are free, and
+    the robot's name and state folder with them.
     """
     complaints: list[str] = []
     for encoder in config.args.encoders:
@@ -35,6 +37,8 @@ def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> li
     if ports:
         for address in _addresses(config):
             _collect(complaints, lambda a=address: _check_port(*a))
+        for check in robot_places.CHECKS:
+            _collect(complaints, lambda c=check: c(config.args.robot.name))
     ready = [driver for driver in drivers if driver is not None]
     if devices and not complaints:
         complaints += _try_devices(ready)

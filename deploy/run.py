@@ -11,22 +11,34 @@ from pathlib import Path
 
 from deploy import private_ray
 from deploy.parser import positive
+from deploy.patience import FIRST_S
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The verb's options."""
     parser.add_argument("config", nargs="?", type=Path, metavar="CONFIG", help="a ray_config.yaml")
     parser.add_argument(
-        "--seconds", type=positive, metavar="N", help="stop N s after the first vector"
+        "--seconds",
+        type=positive,
+        metavar="N",
+        help=f"stop N s after the first vector; exit 1 if none comes within {FIRST_S:.0f} s",
     )
     parser.add_argument("--json", action="store_true", help="one object per line, no table")
     parser.add_argument("--address", metavar="A", help="use the Ray at this address")
 
 
 def run(args: argparse.Namespace) -> int:
-    """0 when vectors came, 1 when none did or the deployment failed, 2 when refused (raised)."""
+    """0 when vectors came, 1 when none did or something failed, 2 when refused (raised), 130 or
+    143 when a signal came before the first vector."""
+    from deploy.stopping import Stopping
+
+    stopping = Stopping()
+    stopping.hear()
+
     if not args.address:
         private_ray.prepare()
     from deploy.session import live
 
-    return live(args.config, seconds=args.seconds, as_json=args.json, address=args.address)
+    return live(
+        args.config, stopping, seconds=args.seconds, as_json=args.json, address=args.address
+    )

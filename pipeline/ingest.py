@@ -6,6 +6,8 @@ one ``encode`` thread per window in flight asks the encoder. Latest wins in betw
 
 from __future__ import annotations
 
+import logging
+import socket
 import sys
 import threading
 import time
@@ -14,6 +16,7 @@ from typing import Any
 
 from bindstream.types import Encoding, Reason, Sample, Window
 from pipeline.capture import Capture, Handover
+from pipeline.direct import direct
 from pipeline.latest import LatestSlot
 from pipeline.link import (
     Bye,
@@ -40,6 +43,12 @@ DRAIN_S = 3.0
 SAME_END_S = 0.3
 COMPLAIN_EVERY_S = 1.0
 FOR_EVER_NS = 1 << 62
+UNHEARD_LOG_EVERY = 20
+UNHEARD = (
+    "stream '%s': no publisher answers at %s on host %s; where Ray has several hosts, robot.labels "
+    "must pin both to one"
+)
+_log = logging.getLogger("ray.serve")
 
 
 class Ingest:
@@ -53,7 +62,7 @@ class Ingest:
         sys.setswitchinterval(SWITCH_S)
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
-        self._encode = encoder.options(_by_reference=False).encode
+        self._encode = direct(encoder).encode
         self._driver = load(plan.driver)(plan.stream, **plan.options)
         self._make_windower()  # raises now what would fail later
         self._windower: Windower | None = None
@@ -166,11 +175,15 @@ class Ingest:
         hello = Hello(
             plan.stream, uuid.uuid4().hex, plan.modality, plan.hop_ns, self._driver.rate_hz
         )
+        unheard = 0
         while not self._stop.is_set():
             grant = self._link.ask(hello, 1.0)
             if grant is not None:
                 self._grant = grant
                 return True
+            unheard += 1
+            if unheard % UNHEARD_LOG_EVERY == 0:
+                _log.warning(UNHEARD, plan.stream, address(plan.robot), socket.gethostname())
         return False
 
     def _pass_on(self, cut: Cut | Hole) -> None:

@@ -18,6 +18,7 @@ import zmq
 from bindstream import wire
 from bindstream.types import Event, Vector
 from bindstream.wire import Message
+from pipeline.direct import direct
 from pipeline.epochs import Epochs, state_dir
 from pipeline.labels import question
 from pipeline.link import Hello, State, Upward, address, decode_upward, grant_bytes, lock_path
@@ -45,7 +46,7 @@ class Publish:
     def __init__(self, plan: PublishPlan, speaker: Any) -> None:
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
-        self._speaker = speaker.options(_by_reference=False)
+        self._speaker = direct(speaker)
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._lock = _take_over(plan.robot)
         self._context = zmq.Context()

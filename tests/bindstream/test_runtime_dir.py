@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 
 import pytest
@@ -27,12 +28,27 @@ def test_session_folder_is_next(tmp_path, monkeypatch):
     assert runtime_dir() == tmp_path / "bindstream"
 
 
-def test_an_open_folder_is_closed(tmp_path, monkeypatch):
+def test_an_open_folder_of_ours_is_closed(tmp_path, monkeypatch):
     """Breaks if others could connect to our sockets through a lax mode."""
-    lax = tmp_path / "lax"
+    lax = tmp_path / "bindstream"
     lax.mkdir(mode=0o755)
-    monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(lax))
-    assert stat.S_IMODE(runtime_dir().stat().st_mode) == 0o700
+    monkeypatch.delenv("BINDSTREAM_RUNTIME_DIR", raising=False)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    assert runtime_dir() == lax
+    assert stat.S_IMODE(lax.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o1777])
+def test_a_shared_folder_stays_shared(tmp_path, monkeypatch, mode):
+    """Breaks if a folder that others use is closed to them, or our sockets stand open in it."""
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(mode)
+    monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(shared))
+    made = runtime_dir()
+    assert made == runtime_dir() == shared / f"bindstream-{os.getuid()}"
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert stat.S_IMODE(shared.stat().st_mode) == mode
 
 
 def test_a_link_or_a_file_is_refused(tmp_path, monkeypatch):

@@ -120,3 +120,10 @@ def test_a_long_finding_stays_in_its_column(monkeypatch: pytest.MonkeyPatch) -> 
     assert max(map(len, lines[:-1])) <= 80
     assert all(line.startswith(" " * 21) for line in lines[1:])
     assert lines[-1].endswith(fix)
+
+
+def test_a_proxy_variable_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks if whoever is behind a proxy learns nothing of what it does to a robot."""
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    told = findings_of(doctor._environment)
+    assert any("https_proxy" in f.found and f.status == NOTE for f in told)

@@ -1,149 +1,40 @@
-"""What a killed run leaves behind is ended by the next one, and nothing else is. Real processes."""
+"""A Ray of our own: what it says when it does not start. (Its life: ``tests/system``.)"""
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import psutil
 import pytest
 
 from deploy import private_ray
-from deploy.private_ray import reap
+from deploy.private_ray import cause
 
-SLEEP = "import time; time.sleep(60)"
-STUBBORN = (
-    "import signal, time; signal.signal(15, signal.SIG_IGN); print(flush=True); time.sleep(60)"
+ADVICE = "less busy"
+
+
+@pytest.mark.parametrize(
+    ("error", "took_s", "advised"),
+    [
+        (PermissionError(13, "Permission denied"), 0.1, False),
+        (Exception("The current node timed out during startup."), 61.0, True),
+        (Exception(""), 0.1, False),
+    ],
 )
-PARENT = (
-    "import subprocess, sys, time;"
-    f"p = subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); print(p.pid, flush=True);"
-    "time.sleep(60)"
-)
+def test_only_what_took_long_is_put_down_to_a_busy_machine(error, took_s, advised):
+    """Breaks if every cause gets the same advice, or a cause without words none at all."""
+    said = cause(error, took_s)
+    assert (ADVICE in said) == advised
+    assert (str(error) or "Exception") in said
 
 
-@pytest.fixture
-def start(tmp_path, monkeypatch):
-    monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(private_ray, "STOP_S", 2.0)
-    started: list[subprocess.Popen[str]] = []
-
-    def run(code: str) -> subprocess.Popen[str]:
-        process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-        started.append(process)
-        return process
-
-    yield run
-    for process in started:
-        process.kill()
-        process.wait()
-        process.stdout.close()
-
-
-def identity(pid: int) -> list[float]:
-    return [pid, psutil.Process(pid).create_time()]
-
-
-def record(folder: Path, owner: list[float], *processes: list[float]) -> tuple[Path, Path]:
-    """A run's note as it stands on disk, and its temporary folder."""
-    ray_folder = folder / "bs-ray"
-    (ray_folder / "session").mkdir(parents=True, exist_ok=True)
-    path = folder / f"run-{int(owner[0])}.json"
-    content = {"owner": owner, "folder": str(ray_folder), "processes": list(processes)}
-    path.write_text(json.dumps(content))
-    return path, ray_folder
-
-
-def killed(process: subprocess.Popen[str]) -> list[float]:
-    """End a process without waiting for it: its identity stays behind as a zombie's."""
-    owner = identity(process.pid)
-    process.kill()
-    end_s = time.monotonic() + 5
-    while psutil.Process(process.pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < end_s
-        time.sleep(0.01)
-    return owner
-
-
-def test_leftovers_of_a_killed_run_are_ended(start, tmp_path):
-    """Breaks if orphans of `kill -9` hold ports and devices for ever; also where nobody has
-    waited for the dead owner (a container without an init)."""
-    orphan = start(SLEEP)
-    note, folder = record(tmp_path, killed(start(SLEEP)), identity(orphan.pid))
-    assert reap() == 1
-    assert not psutil.pid_exists(orphan.pid)
-    assert not note.exists()
-    assert not folder.exists()
-
-
-def test_children_of_leftovers_are_ended_too(start, tmp_path):
-    """Breaks if a replica that started after the last note outlives its run."""
-    parent = start(PARENT)
-    child = psutil.Process(int(parent.stdout.readline()))
-    record(tmp_path, killed(start(SLEEP)), identity(parent.pid))
-    assert reap() == 2
-    parent.wait(5)
-    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
-
-
-def test_one_that_does_not_listen_is_killed(start, tmp_path):
-    """Breaks if a process that ignores SIGTERM survives the reaping."""
-    orphan = start(STUBBORN)
-    orphan.stdout.readline()
-    record(tmp_path, killed(start(SLEEP)), identity(orphan.pid))
-    assert reap() == 1
-    assert not psutil.pid_exists(orphan.pid)
-
-
-def test_a_run_that_lives_is_left_alone(start, tmp_path):
-    """Breaks if a second run ends the first."""
-    worker = start(SLEEP)
-    note, folder = record(tmp_path, identity(os.getpid()), identity(worker.pid))
-    assert reap() == 0
-    assert worker.poll() is None
-    assert note.exists()
-    assert folder.exists()
-
-
-def test_a_pid_that_was_given_to_somebody_else_is_spared(start, tmp_path):
-    """Breaks if an innocent process is ended because it has an orphan's old number."""
-    innocent = start(SLEEP)
-    pid, born_s = identity(innocent.pid)
-    record(tmp_path, killed(start(SLEEP)), [pid, born_s - 3600])
-    assert reap() == 0
-    assert innocent.poll() is None
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[]", '{"owner": null}', '{"owner": [1]}'])
-def test_a_damaged_note_does_not_stop_a_run(start, tmp_path, text):
-    """Breaks if one bad file in the runtime folder keeps every later run from starting."""
-    (tmp_path / "run-1.json").write_text(text)
-    assert reap() == 0
-
-
-def test_own_notes_name_the_processes_below(start, tmp_path):
-    """Breaks if what a run writes down is not what the next one reads."""
-    worker = start(SLEEP)
-    ray = private_ray.PrivateRay()
-    ray._folder, ray._record = tmp_path / "bs-x", tmp_path / "run-5.json"
-    ray.note_pids()
-    noted = json.loads((tmp_path / "run-5.json").read_text())
-    assert noted["owner"] == identity(os.getpid())
-    assert identity(worker.pid) in noted["processes"]
-
-
-def test_prepare_forgets_foreign_rays_and_makes_a_token(monkeypatch):
-    """Breaks if a run would join a Ray that it finds, or run without a token."""
-    for name in (*private_ray._FOREIGN, *private_ray._CALM, "RAY_AUTH_MODE", "RAY_AUTH_TOKEN"):
+def test_prepare_makes_a_token(monkeypatch):
+    """Breaks if a run would be without a token, or two runs would share one."""
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_ADDRESS"):
         monkeypatch.setenv(name, "foreign")
     private_ray.prepare()
     first = os.environ["RAY_AUTH_TOKEN"]
     private_ray.prepare()
-    assert not set(private_ray._FOREIGN) & set(os.environ)
+    assert not {"RAY_ADDRESS", "RAY_AUTH_TOKEN_PATH"} & set(os.environ)
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert len(first) == 64
     assert os.environ["RAY_AUTH_TOKEN"] != first

@@ -1,0 +1,44 @@
+"""A robot in an unfriendly environment, and one that cannot start: whole runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.system.robot import Robot
+from tests.system.test_deaths_of_ray import ARGS
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+REFUSING = "tests.system.refusing_encoder:RefusingEncoder"
+DEAD = "http://127.0.0.1:9"
+UNFRIENDLY = {
+    **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "ALL_PROXY"), DEAD),
+    "no_proxy": "localhost,127.0.0.1",
+    "RAY_ADDRESS": "10.255.255.1:6379",
+    "RAY_NAMESPACE": "theirs",
+    "OMP_PROC_BIND": "true",
+    "OMP_NUM_THREADS": "64",
+    "TMPDIR": "/tmp/" + "long/" * 30,
+}
+
+
+def test_vectors_come_whatever_the_shell_exports(tmp_path: Path) -> None:
+    """Fails when a company's proxy stands between two parts of a robot (every window would be
+    ``encoder_timeout``), or another Ray's variables are obeyed."""
+    with Robot(tmp_path, ARGS, env=UNFRIENDLY) as robot:
+        robot.wait_for("embedding", "depth", 5)
+        assert robot.stop() == 0
+
+
+def test_a_part_that_does_not_start_says_why(tmp_path: Path) -> None:
+    """Fails when the reason is lost in "Failed to update the deployments", or told only after Serve
+    has tried three times."""
+    args = {**ARGS, "encoder": {"kind": REFUSING, "weights": None}}
+    with Robot(tmp_path, args) as robot:
+        assert robot.process is not None
+        assert robot.process.wait(120) == 1
+        assert "no room for the model's cache" in robot.log()
+        assert "encoder: " in robot.log()
+        assert "Traceback" not in robot.log()
+        assert len(robot.log().splitlines()) <= 2, robot.log()
