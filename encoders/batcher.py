@@ -14,6 +14,7 @@ import numpy as np
 from bindstream.errors import InvalidInput
 from bindstream.types import Encoding, Reason, Vector, Window
 from encoders.encoder import Encoder
+from encoders.liveness import Liveness
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +40,7 @@ class Batcher:
         self._max_batch = max_batch
         self._pending: dict[tuple[str, str], _Waiting] = {}
         self._lock = threading.Lock()
+        self._liveness = Liveness(getattr(encoder, "check", None))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
 
     async def encode(self, window: Window, budget_s: float) -> Encoding:
@@ -58,9 +60,21 @@ class Batcher:
         if older is not None:
             self._refuse(older, Reason.SUPERSEDED)
 
-    async def in_thread(self, call: Callable[[], Vector]) -> Vector:
-        """Run something else between two batches (text)."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call)
+    async def in_thread(self, call: Callable[[], Vector], rows: int = 1) -> Vector:
+        """Run something else between two batches: ``rows`` texts."""
+
+        def run() -> Vector:
+            with self._liveness.job("text", rows):
+                return call()
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, run)
+
+    def fault(self) -> str | None:
+        """Why this encoder should be replaced: its thread hangs or is dead, or what it runs on
+        fails for every input. None while all is well."""
+        with self._lock:
+            oldest_s = min((w.arrived_s for w in self._pending.values()), default=None)
+        return self._liveness.fault(oldest_s)
 
     def _encode_some(self) -> None:
         batch = self._next_batch()
@@ -68,16 +82,21 @@ class Batcher:
             return
         start_s = time.monotonic()
         try:
+            self._answer(batch, self._encoded(batch), start_s)
+        except InvalidInput:
+            self._answer(batch, None, start_s)
+        except BaseException as error:  # belongs to whoever asked, who would wait for ever
+            outcome = error if isinstance(error, Exception) else RuntimeError(repr(error))
+            for waiting in batch:
+                _settle(waiting.future, outcome)
+
+    def _encoded(self, batch: list[_Waiting]) -> Vector:
+        """(B, dim) float32."""
+        with self._liveness.job(batch[0].window.modality, len(batch)):
             vectors = self._encoder.encode([w.window for w in batch])
             if len(vectors) != len(batch):
                 raise RuntimeError(f"the encoder gave {len(vectors)} vectors for {len(batch)}")
-        except InvalidInput:
-            self._answer(batch, None, start_s)
-        except Exception as error:  # belongs to whoever asked
-            for waiting in batch:
-                _settle(waiting.future, error)
-        else:
-            self._answer(batch, vectors, start_s)
+            return np.asarray(vectors, dtype=np.float32)
 
     def _next_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []

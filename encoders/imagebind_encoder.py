@@ -27,9 +27,9 @@ class ImageBindEncoder:
     """Any file of ImageBind's structure: the official one, the shipped small one, a bound one.
 
     ``weights``: a path or a name (None: the shipped ``bindstream_tiny``). ``modalities`` None: all
-    that the file holds. ``front_ends`` overrides single numbers of the file's own:
-    ``{"depth": {"scale": 1.0}}``. Raises WeightsError, ConfigError (device, dtype) or
-    MissingExtra (CLIP's vocabulary).
+    that the file holds. ``max_batch``: the most windows that will come at once. ``front_ends``
+    overrides single numbers of the file's own: ``{"depth": {"scale": 1.0}}``. Raises
+    WeightsError, ConfigError (device, dtype) or MissingExtra (CLIP's vocabulary).
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class ImageBindEncoder:
         modalities: Iterable[Modality] | None = None,
         device: str = "auto",
         dtype: str = "auto",
+        max_batch: int = 32,
         front_ends: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         card = read_card(weights)
@@ -50,7 +51,9 @@ class ImageBindEncoder:
             if Modality.TEXT in self.modalities
             else None
         )
-        self._runtime, self.space_id, sha256 = _started(card, self.modalities, device, dtype)
+        self._runtime, self.space_id, sha256 = _started(
+            card, self.modalities, device, dtype, max_batch
+        )
         choice = self._runtime.choice
         self.encoder_id = f"{sha256[:12]}/{frontends.VERSION}/{choice.dtype_name}"
         self._inputs = Inputs(card, FrontEnds.of(card.front_ends, front_ends), choice.device)
@@ -90,6 +93,10 @@ class ImageBindEncoder:
         vectors: Vector = self._runtime(modality, x).numpy()
         return vectors
 
+    def check(self) -> None:
+        """Raises where the device no longer computes what it computed at start."""
+        self._runtime.check()
+
     def logit_scale(self, modality: Modality) -> float:
         """What the reference multiplies a modality's unit vectors by (1 for vision)."""
         return self._runtime.logit_scales[modality]
@@ -126,9 +133,9 @@ def _chosen(card: Card, modalities: Iterable[Modality] | None) -> frozenset[Moda
 
 
 def _started(
-    card: Card, modalities: frozenset[Modality], device: str, dtype: str
+    card: Card, modalities: frozenset[Modality], device: str, dtype: str, max_batch: int
 ) -> tuple[Runtime, str, str]:
     """The fast path, the space_id and the file's SHA-256. The plain model is dropped here."""
     model = load_model(card.path, card.config, modalities)
-    runtime = Runtime(model, device, dtype)
+    runtime = Runtime(model, device, dtype, max_batch)
     return runtime, space_id(card), file_sha256(card.path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from typing import Any
 
 from bindstream.errors import ConfigError
@@ -10,8 +11,11 @@ from encoders import ENCODERS
 from encoders.encoder import Encoder
 
 
-def load_encoder(name: str, weights: str | None, **options: Any) -> Encoder:
-    """Import the class and construct it. Raises ConfigError for a name that leads nowhere."""
+def load_encoder(
+    name: str, weights: str | None, *, max_batch: int | None = None, **options: Any
+) -> Encoder:
+    """Import the class and construct it. ``max_batch``: the most windows that will come at once,
+    told to a constructor that asks. Raises ConfigError for a name that leads nowhere."""
     target = ENCODERS.get(name, name)
     module, _, attribute = target.partition(":")
     if not attribute:
@@ -21,5 +25,7 @@ def load_encoder(name: str, weights: str | None, **options: Any) -> Encoder:
         encoder_class = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"encoder '{name}': {error}") from error
+    if max_batch is not None and "max_batch" in inspect.signature(encoder_class).parameters:
+        options["max_batch"] = max_batch
     encoder: Encoder = encoder_class(weights, **options)
     return encoder

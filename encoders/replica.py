@@ -43,7 +43,13 @@ class EncoderReplica:
         from encoders.loading import load_encoder
 
         encoder = load_encoder(
-            target, weights, modalities=modalities, device=device, dtype=dtype, **options
+            target,
+            weights,
+            max_batch=max_batch,
+            modalities=modalities,
+            device=device,
+            dtype=dtype,
+            **options,
         )
         self._encoder = encoder
         self._batcher = Batcher(encoder, max_batch)
@@ -56,6 +62,13 @@ class EncoderReplica:
     async def encode_text(self, texts: list[str]) -> Vector:
         """Words -> (B, dim) float32, unit norm."""
         return await encode_in_pieces(self._batcher, self._encoder, texts)
+
+    async def check_health(self) -> None:
+        """Asked by Serve every ``health_check_period_s``; after three refusals in a row it puts a
+        new replica in this one's place. Raises RuntimeError: hung, dead, or its device is."""
+        if fault := self._batcher.fault():
+            _log.error("encoder %s asks to be replaced: %s", self._encoder.encoder_id, fault)
+            raise RuntimeError(fault)
 
     def describe(self) -> dict[str, Any]:
         """Which space its vectors live in, and what it can encode."""
@@ -73,7 +86,10 @@ async def encode_in_pieces(batcher: Batcher, encoder: Encoder, texts: list[str])
     starts = range(0, max(1, len(texts)), TEXTS_AT_ONCE)  # no texts: one empty piece, (0, dim)
     pieces = [texts[at : at + TEXTS_AT_ONCE] for at in starts]
     return np.concatenate(
-        [await batcher.in_thread(partial(encoder.encode_text, piece)) for piece in pieces]
+        [
+            await batcher.in_thread(partial(encoder.encode_text, piece), len(piece))
+            for piece in pieces
+        ]
     )
 
 

@@ -1,169 +1,172 @@
-"""Which fast path this machine gets, and the proof that it computes the same.
+"""A model's towers on the fastest path of this machine, and the proof that they compute the same.
 
-Chosen once at start and said in one log line. Each modality's path is then compared with the
-plain float32 model on a fixed input; below a cosine of 0.9995 the encoder refuses to serve.
+Chosen once at start by a short measurement (`runtime_choice`) and said in one log line. Each
+modality's path is then compared with the plain float32 model on two inputs (`self_test`). One
+that differs makes way for the next; where none is left, the encoder refuses to serve.
 """
 
 from __future__ import annotations
 
 import logging
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from bindstream.errors import ConfigError, WeightsError
+from bindstream.errors import WeightsError
 from bindstream.types import Modality
-from encoders import runtime_cpu, runtime_cuda
+from encoders import runtime_cuda
 from encoders.imagebind import ImageBind
-from encoders.weights import to_dtype
+from encoders.runtime_choice import (
+    Candidate,
+    Choice,
+    Figures,
+    choose,
+    cpu_tower,
+    formats_by_speed,
+    measured,
+    paths_by_speed,
+)
+from encoders.runtime_parts import PlainTower, Tower, part_of
+from encoders.self_test import SelfTest, example
 
-MIN_COSINE = 0.9995
-_LARGE = 10_000_000  # parameters from which bfloat16 pays; below, its rounding buys nothing
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+__all__ = ["Choice", "Runtime", "choose"]
 _log = logging.getLogger(__name__)
-
-Tower = Callable[[Tensor], Tensor]
-"""Model input without a clip axis -> unit vectors float32 [N, E]."""
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """``path``: packed (oneDNN), graphs (CUDA) or plain (anything else)."""
-
-    path: str
-    device: torch.device
-    dtype: torch.dtype
-
-    @property
-    def dtype_name(self) -> str:
-        """float32 or bfloat16."""
-        return str(self.dtype).removeprefix("torch.")
-
-    def __str__(self) -> str:
-        paths = {
-            "packed": "prepacked oneDNN",
-            "graphs": "CUDA graphs",
-            "plain": "plain PyTorch",
-        }
-        threads = f" ({torch.get_num_threads()} threads)" if self.device.type == "cpu" else ""
-        return f"{paths[self.path]}, {self.dtype_name}, on {self.device}{threads}"
-
-
-def choose(device: str, dtype: str, parameters: int) -> Choice:
-    """``device``: auto, cpu, cuda, cuda:1...; ``dtype``: auto, float32, bfloat16.
-
-    auto takes a GPU where there is one, and bfloat16 where the machine multiplies it and the
-    model is large enough to gain. Raises ConfigError for a device or dtype that is not there.
-    """
-    where = _device(device)
-    if dtype != "auto" and dtype not in _DTYPES:
-        raise ConfigError(f"encoder dtype '{dtype}': wants auto, {' or '.join(_DTYPES)}")
-    native = torch.cuda.is_bf16_supported() if where.type == "cuda" else _cpu_bfloat16(where)
-    small = "float32" if parameters < _LARGE or not native else "bfloat16"
-    number = _DTYPES[small if dtype == "auto" else dtype]
-    if number == torch.bfloat16 and not native:
-        _log.warning("bfloat16 is emulated on %s: float32 would be faster", where)
-    return Choice(_path(where), where, number)
-
-
-def _device(device: str) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        where = torch.device(device)
-        torch.empty(1, device=where)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"encoder device '{device}': not on this machine ({reason})") from error
-    return where
-
-
-def _cpu_bfloat16(where: torch.device) -> bool:
-    return where.type == "cpu" and runtime_cpu.available() and runtime_cpu.has_bfloat16()
-
-
-def _path(where: torch.device) -> str:
-    if where.type == "cuda":
-        return "graphs"
-    return "packed" if where.type == "cpu" and runtime_cpu.available() else "plain"
 
 
 class Runtime:
-    """A model's towers on the chosen path, tested. The model itself may be dropped afterwards.
+    """All modalities of a model. The model itself may be dropped afterwards.
 
-    Raises WeightsError where a path and the plain model disagree.
+    ``max_batch`` is the largest batch that will usually come: a GPU's graphs are recorded up to it.
+    Raises WeightsError where no path agrees with the plain model, ConfigError for a device or
+    dtype that is not there.
     """
 
-    def __init__(self, model: ImageBind, device: str = "auto", dtype: str = "auto") -> None:
+    def __init__(
+        self, model: ImageBind, device: str = "auto", dtype: str = "auto", max_batch: int = 32
+    ) -> None:
         parameters = sum(p.numel() for p in model.parameters())
-        self.choice = choose(device, dtype, parameters)
+        choice = choose(device, dtype, parameters)
         self.logit_scales = {m: model.logit_scale(m) for m in model.modalities}
-        self._towers: dict[Modality, Tower] = {}
-        cosines: dict[Modality, float] = {}
         with torch.inference_mode():
-            for modality in model.modalities:
-                self._towers[modality] = _tower(model, modality, self.choice)
-                cosines[modality] = self_test(model, modality, self._towers[modality])
-        said = ", ".join(f"{m} {c:.5f}" for m, c in cosines.items())
-        _log.info("encoder path: %s; cosine with plain float32: %s", self.choice, said)
+            figures = {m: measured(model, m, choice, dtype) for m in model.modalities}
+            towers = _Builder(model, choice.device, max_batch).first_that_agree(figures)
+        self.choice = Choice(choice.device, next(iter(towers.values())).candidate.dtype)
+        self.paths = {m: proven.candidate.path for m, proven in towers.items()}
+        self._towers = {m: proven.tower for m, proven in towers.items()}
+        self._witness = _Witness(model, self._towers)
+        _log.info("encoder path: %s: %s", self.choice, _said(towers, figures))
 
     def __call__(self, modality: Modality, x: Tensor) -> Tensor:
         """Model input without a clip axis -> unit vectors float32 [N, E] on the CPU."""
         with torch.inference_mode():
             return self._towers[modality](x).cpu()
 
-
-def part_of(
-    model: ImageBind, modality: Modality, device: torch.device, dtype: torch.dtype
-) -> ImageBind:
-    """A copy of one modality, on a device, in a dtype; shares memory where nothing changes."""
-    with torch.device("meta"):
-        part = ImageBind(model.config, [modality])
-    wanted = part.state_dict().keys()
-    state = {k: v.to(device) for k, v in model.state_dict().items() if k in wanted}
-    part.load_state_dict(state, assign=True)
-    return to_dtype(part, dtype).eval().requires_grad_(False)
+    def check(self) -> None:
+        """Encode once more what was encoded at start. Raises WeightsError where it differs, and
+        whatever a device that has failed raises (RuntimeError)."""
+        self._witness.check()
 
 
-def self_test(model: ImageBind, modality: Modality, tower: Tower) -> float:
-    """Cosine between a tower and the plain float32 model. Raises WeightsError below MIN_COSINE."""
-    x = example(model, modality)
-    plain = part_of(model, modality, torch.device("cpu"), torch.float32)
-    wanted = plain.features(modality, x)
-    cosine = float(F.cosine_similarity(tower(x).cpu(), wanted, dim=-1).min())
-    if not cosine >= MIN_COSINE:  # also where it is not a number
-        raise WeightsError(
-            f"{modality}: the fast path's vectors have a cosine of {cosine:.5f} with plain float32"
-            f" (wanted {MIN_COSINE}): set the encoder's dtype to float32, and please report it"
-        )
-    return cosine
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """A tower, what it is, and its cosine with the plain model."""
+
+    tower: Tower
+    candidate: Candidate
+    cosine: float
 
 
-def example(model: ImageBind, modality: Modality) -> Tensor:
-    """One fixed input: noise of the right shape, or a text of nine tokens."""
-    generator = torch.Generator().manual_seed(zlib.crc32(modality.encode()))
-    config = model.config
-    if modality is Modality.TEXT:
-        ids = torch.zeros(1, config.context_length, dtype=torch.long)
-        words = min(9, config.context_length - 1)
-        ids[0, :words] = torch.randint(1, config.vocab_size - 1, (words,), generator=generator)
-        ids[0, words] = config.vocab_size - 1
-        return ids
-    if modality is Modality.IMU:
-        return torch.randn(1, 6, config.imu_length, generator=generator)
-    leading = (3, 2) if modality is Modality.VISION else (1,)
-    return torch.randn(1, *leading, *config.input_size(modality), generator=generator)
+class _Witness:
+    """The cheapest modality's input and vector at start."""
+
+    def __init__(self, model: ImageBind, towers: dict[Modality, Tower]) -> None:
+        self.modality = min(model.modalities, key=lambda m: _cost(model, m))
+        self._tower = towers[self.modality]
+        self._x = example(model.config, self.modality)
+        self._wanted = self._vector()
+
+    def check(self) -> None:
+        got = self._vector()
+        if not torch.allclose(got, self._wanted, atol=1e-3):
+            raise WeightsError(f"{self.modality}: the device no longer gives what it gave at start")
+
+    def _vector(self) -> Tensor:
+        with torch.inference_mode():
+            return self._tower(self._x).cpu()
 
 
-def _tower(model: ImageBind, modality: Modality, choice: Choice) -> Tower:
-    if choice.path == "packed":
-        return runtime_cpu.PackedTower(model, modality, choice.dtype)
-    part = part_of(model, modality, choice.device, choice.dtype)
-    if choice.path == "graphs":
-        batches = runtime_cuda.BATCHES
-        return runtime_cuda.GraphTower(part, modality, example(model, modality), batches)
-    return lambda x: F.normalize(part.features(modality, x.to(choice.device)).float(), dim=-1)
+class _Builder:
+    """Makes and proves a model's towers on one device."""
+
+    def __init__(self, model: ImageBind, device: torch.device, max_batch: int) -> None:
+        self.model, self.device = model, device
+        self._sizes = runtime_cuda.recorded_sizes(max_batch)
+
+    def first_that_agree(self, figures: dict[Modality, Figures]) -> dict[Modality, _Proven]:
+        """All modalities in the fastest number format in which each passes."""
+        formats = formats_by_speed(figures)
+        if not formats:
+            raise WeightsError(
+                "no path of this machine gives the plain float32 model's vectors:"
+                " set the encoder's dtype to float32, and please report it"
+            )
+        for dtype in formats[:-1]:
+            try:
+                return self._all_in(dtype, figures)
+            except WeightsError as error:
+                _log.warning("%s is left out: %s", dtype, error)
+        return self._all_in(formats[-1], figures)
+
+    def _all_in(
+        self, dtype: torch.dtype, figures: dict[Modality, Figures]
+    ) -> dict[Modality, _Proven]:
+        return {m: self._fastest(m, paths_by_speed(figures[m], dtype)) for m in figures}
+
+    def _fastest(self, modality: Modality, able: list[Candidate]) -> _Proven:
+        plain = part_of(self.model, modality, torch.device("cpu"), torch.float32)
+        test = SelfTest(plain, modality)
+        *others, last = able
+        for candidate in others:
+            try:
+                return self._proven(modality, candidate, test)
+            except (WeightsError, RuntimeError) as error:  # a GPU may refuse to record
+                _log.warning("encoder path %s is left out: %s", candidate, error)
+        return self._proven(modality, last, test)
+
+    def _proven(self, modality: Modality, candidate: Candidate, test: SelfTest) -> _Proven:
+        tower = self._built(modality, candidate)
+        return _Proven(tower, candidate, test.cosine(tower, _batches(tower)))
+
+    def _built(self, modality: Modality, candidate: Candidate) -> Tower:
+        if self.device.type == "cpu":
+            return cpu_tower(self.model, modality, candidate)
+        part = part_of(self.model, modality, self.device, candidate.dtype)
+        if candidate.path == "plain":
+            return PlainTower(part, modality)
+        recorded = example(self.model.config, modality)
+        return runtime_cuda.GraphTower(part, modality, recorded, self._sizes)
+
+
+def _cost(model: ImageBind, modality: Modality) -> int:
+    dim, blocks, _ = model.config.trunk(modality)
+    return dim * dim * blocks * model.config.tokens(modality)
+
+
+def _batches(tower: Tower) -> tuple[int, ...]:
+    """Each recording is a graph of its own, and proven on its own."""
+    return tower.batches if isinstance(tower, runtime_cuda.GraphTower) else (1,)
+
+
+def _said(towers: dict[Modality, _Proven], figures: dict[Modality, Figures]) -> str:
+    paths = ", ".join(
+        f"{m} {proven.candidate.path}{_timed(figures[m])}" for m, proven in towers.items()
+    )
+    cosines = ", ".join(f"{m} {proven.cosine:.5f}" for m, proven in towers.items())
+    return f"{paths}; cosine with plain float32: {cosines}"
+
+
+def _timed(figures: Figures) -> str:
+    if not any(figures.values()):
+        return ""
+    return " (" + ", ".join(f"{c} {ms:.2f}" for c, ms in figures.items()) + " ms)"

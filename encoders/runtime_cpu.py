@@ -25,21 +25,6 @@ from encoders.imagebind import Block, ImageBind, Trunk
 from encoders.stems import ConvStem
 
 
-def available() -> bool:
-    """Whether this build of torch has oneDNN's prepacked linear layers."""
-    return torch.backends.mkldnn.is_available() and hasattr(  # type: ignore[no-untyped-call]
-        torch.ops.mkldnn, "_reorder_linear_weight"
-    )
-
-
-def has_bfloat16() -> bool:
-    """Whether this CPU multiplies bfloat16 itself; elsewhere it is emulated, and slow."""
-    if hasattr(torch.cpu, "get_capabilities"):
-        features = torch.cpu.get_capabilities()
-        return bool(features.get("avx512_bf16") or features.get("amx_bf16"))
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 class Linear:
     """x W^T + b with W in oneDNN's own layout."""
 

@@ -117,7 +117,7 @@ def test_a_still_picture_is_shown_twice(encoder):
     frame = RNG.integers(0, 256, (1, 224, 224, 3), dtype=np.uint8)
     twice = window(Modality.VISION, np.repeat(frame, 2, axis=0))
     out = encoder.encode([window(Modality.VISION, frame), twice])
-    assert np.allclose(out[0], out[1])
+    assert np.allclose(out[0], out[1], atol=1e-6)  # a row's place in its batch rounds differently
 
 
 def test_refuses_a_modality_that_it_lacks(weights):
