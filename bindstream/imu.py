@@ -32,7 +32,8 @@ _COUNTS_PER_G = (1024, 2048, 4096, 8192, 16384)
 def si(signal: Array, accel_unit: str = "m/s2", gyro_unit: str = "rad/s") -> Array:
     """(6, n) in the units stated -> float32 (6, n), m/s2 and rad/s."""
     scales = [ACCEL_UNITS[accel_unit]] * 3 + [GYRO_UNITS[gyro_unit]] * 3
-    return (signal * np.array(scales)[:, None]).astype(np.float32)
+    wide: Array = signal * np.array(scales)[:, None]
+    return wide.astype(np.float32)
 
 
 def rows(array: Array) -> Array:
@@ -54,9 +55,9 @@ def rows(array: Array) -> Array:
 
 def out_of_range(readings: Array) -> Array:
     """(6, n) -> (n,) bool: which readings no robot can feel (or are not finite)."""
-    good = (np.abs(readings[:3]) <= MAX_ACCEL).all(axis=0)
-    turned: Array = good & (np.abs(readings[3:]) <= MAX_GYRO).all(axis=0)
-    return ~turned
+    most = np.array([MAX_ACCEL] * 3 + [MAX_GYRO] * 3)[:, None]
+    good: Array = np.asarray((np.abs(readings) <= most).all(axis=0))
+    return ~good
 
 
 def doubt(signal: Array, accel_unit: str = "m/s2", gyro_unit: str = "rad/s") -> Doubt | None:
@@ -70,7 +71,8 @@ def doubt(signal: Array, accel_unit: str = "m/s2", gyro_unit: str = "rad/s") -> 
 def felt(signal: Array) -> tuple[float, float]:
     """The mean length of the acceleration and of the rate of turn, of (6, n)."""
     wide = np.asarray(signal, np.float64)
-    return tuple(float(np.linalg.norm(part, axis=0).mean()) for part in (wide[:3], wide[3:]))  # type: ignore[return-value]
+    accel, spin = (float(np.linalg.norm(part, axis=0).mean()) for part in (wide[:3], wide[3:]))
+    return accel, spin
 
 
 def doubt_of_means(
@@ -107,7 +109,7 @@ def _is_about(value: float, wanted: float) -> bool:
     return 0.85 < value / wanted < 1.15
 
 
-def reading_doubt(reading: Sequence[float]) -> str | None:
+def reading_doubt(reading: Sequence[float] | Array) -> str | None:
     """Why one reading cannot be, in words; None where it can."""
     values = np.asarray(reading, np.float64)[:, None]
     if not out_of_range(values)[0]:
