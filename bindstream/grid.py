@@ -20,12 +20,13 @@ def measures(array: Array) -> Array:
     """
     came = f"{array.dtype} {array.shape}"
     grid = one_channel(array)
+    if grid.dtype.kind in "biu" and grid.dtype.itemsize == 1:
+        raise InvalidInput(
+            f"wants 16 bits per pixel or floats, got {came}: a coloured or 8-bit picture holds no"
+            " measures"
+        )
     if grid.ndim != 2 or not grid.size or grid.dtype.kind not in "fiu":
         raise InvalidInput(f"wants one value per pixel, got {came}")
-    if grid.dtype.itemsize == 1:
-        raise InvalidInput(
-            f"wants 16 bits per pixel or floats, got {came}: an 8-bit picture holds no measures"
-        )
     if grid.dtype.kind == "f":
         return _float32(grid)
     native: Array = grid.astype(grid.dtype.newbyteorder("="), copy=False)

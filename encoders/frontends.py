@@ -113,8 +113,9 @@ def depth(
 ) -> Tensor:
     """Float depth (H, W) in metres -> (1, size, size); see DepthFormat.
 
-    0, negative, infinite and NaN are holes (`bindstream.depth`). Holes are filled from their surroundings first (ImageBind's data were in-painted); a frame
-    of holes only gives NaN. ``fx_px`` belongs to the native size.
+    0, negative, infinite and NaN are holes (`bindstream.depth`). They are filled from their
+    surroundings first (ImageBind's data were in-painted); a frame of holes only gives NaN.
+    ``fx_px`` belongs to the native size.
     """
     fmt = fmt or DepthFormat()
     filled = fill_holes(metres.nan_to_num(0.0, 0.0, 0.0).clamp_min(0.0))
