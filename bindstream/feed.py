@@ -25,6 +25,8 @@ import msgspec
 import numpy as np
 import zmq
 
+from bindstream import depth, imu, sound, thermal
+from bindstream.doubt import Doubt
 from bindstream.errors import ConfigError, DeviceUnavailable, InvalidInput
 from bindstream.runtime_dir import runtime_dir
 from bindstream.types import SENSED, Array, Modality
@@ -217,22 +219,37 @@ def address(name: str) -> Path:
 def formed(modality: Modality, data: Any) -> Array:
     """``data`` as a contiguous, finite array of the modality's form; NaN in depth is a hole.
 
-    Raises InvalidInput, saying what was wanted and what came.
+    Raises InvalidInput, saying what was wanted and what came; also for values that no such sensor
+    can give (`bindstream.depth`, `thermal`, `imu`, `sound` say which).
     """
     dtype, form = FORMS[modality]
     array = np.asarray(data)
     counts_as_float = "fi" if modality is Modality.IMU else "f"
     if dtype.kind == "f" and array.dtype.kind in counts_as_float:
-        array = array.astype(dtype, copy=False)
+        with np.errstate(over="ignore"):
+            array = array.astype(dtype, copy=False)
     if array.dtype != dtype or not _fits(modality, array.shape) or array.nbytes > MAX_BYTES:
         raise InvalidInput(
             f"{modality}: wanted {form}, got {array.dtype} of shape {array.shape}; convert it first"
         )
-    if dtype.kind == "f" and not np.isfinite(array).all():
-        if modality is not Modality.DEPTH:
-            raise InvalidInput(f"{modality}: wanted finite numbers, got NaN or infinity")
-        array = np.where(np.isfinite(array), array, np.float32(0))
+    if modality is Modality.DEPTH:
+        array = depth.holed(array)
+    elif dtype.kind == "f" and not np.isfinite(array).all():
+        raise InvalidInput(f"{modality}: wanted finite numbers, got NaN or infinity")
+    if doubt := _doubt(modality, array):
+        raise InvalidInput(f"{modality}: wanted {form}, got what cannot be: {doubt}")
     return np.ascontiguousarray(array)
+
+
+def _doubt(modality: Modality, array: Array) -> Doubt | str | None:
+    """Why the values cannot be what they are taken for."""
+    if modality is Modality.DEPTH:
+        return depth.doubt(array)
+    if modality is Modality.THERMAL:
+        return thermal.doubt(array)
+    if modality is Modality.AUDIO:
+        return sound.doubt(array)
+    return imu.reading_doubt(array) if modality is Modality.IMU else None
 
 
 def _fits(modality: Modality, shape: tuple[int, ...]) -> bool:

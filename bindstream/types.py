@@ -142,6 +142,7 @@ class Encoding:
 
     ``vector`` is float32 (dim,), unit norm, or None where ``refusal`` says why there is none.
     ``queue_ms`` from arrival at the replica to the start of encoding, ``encode_ms`` the encoding.
+    ``why`` tells in words what was wrong with a window refused as invalid_input.
     """
 
     vector: Vector | None
@@ -150,6 +151,7 @@ class Encoding:
     encode_ms: float
     space_id: str
     encoder_id: str
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

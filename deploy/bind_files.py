@@ -64,8 +64,8 @@ def _pairs(
         for kind in kinds:
             array = np.load(scratch / part / f"{kind}.npy", mmap_mode="r+")
             windows = paired_files.read(folder, kind, [names[n] for n in chosen])
-            for place, window in enumerate(windows):
-                array[place] = rows(window)
+            for place, (file, window) in enumerate(windows):
+                array[place] = rows(window, file)
                 bars.advance(task)
     return Pairs(scratch / "train"), Pairs(scratch / "held")
 

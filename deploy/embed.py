@@ -5,76 +5,161 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from bindstream.types import Array
+from bindstream.errors import InvalidInput
+from bindstream.imu import ACCEL_UNITS, AXES, GYRO_UNITS
+from deploy.alike import comparisons as comparisons
+from deploy.alike import show
+from deploy.folders import files_of
 from encoders.file_embedding import KINDS, Cameras, FileEmbedder, Item
 from encoders.imagebind_encoder import ImageBindEncoder
+from encoders.imu_files import Stated
 
-_TEXT_WIDTH = 28
+_SAID = {
+    "fx_px": (float, "depth: focal length in pixels at native size (518.86)"),
+    "baseline_m": (float, "depth: stereo baseline in metres (0.075)"),
+    "depth_unit_m": (float, "depth: metres per step (0.001 for whole numbers, 1 for floats)"),
+    "depth_invalid": (int, "depth: the count that means nothing was measured (65535)"),
+    "thermal_unit_k": (float, "thermal: kelvin per step (0.01 for whole numbers, 1 for floats)"),
+    "thermal_offset_k": (float, "thermal: kelvin to add (0; of Celsius 273.15)"),
+    "imu_rate_hz": (float, "imu: samples per second (by its time column; without one 400)"),
+    "video_rate_hz": (float, "video: its true frames per second, where its header lies"),
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``embed``."""
-    usual = Cameras()
     for kind in KINDS:
         metavar = "WORDS" if kind == "text" else "FILE"
-        parser.add_argument(f"--{kind}", action=_Given, dest="given", metavar=metavar)
+        what = "" if kind == "text" else "files, or folders of them"
+        parser.add_argument(
+            f"--{kind}", action=_Given, dest="given", nargs="+", metavar=metavar, help=what
+        )
     parser.set_defaults(given=[])
     parser.add_argument("--weights", help="file or name (default: the shipped small weights)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 ...")
     parser.add_argument("--dtype", default="auto", choices=("auto", "float32", "bfloat16"))
     parser.add_argument("--json", action="store_true", help="vectors, one object per line")
     cameras = parser.add_argument_group("what files do not say")
-    for name, text in {
-        "fx_px": "depth: focal length in pixels at native size",
-        "baseline_m": "depth: stereo baseline in metres",
-        "depth_unit_m": "depth: metres per step of a 16-bit picture",
-        "thermal_unit_k": "thermal: kelvin per step of a 16-bit picture",
-        "imu_rate_hz": "imu: samples per second in the file",
-    }.items():
-        option = "--" + name.replace("_", "-")
-        value = getattr(usual, name)
-        cameras.add_argument(option, type=float, default=value, help=f"{text} ({value:g})")
+    for name, (kind_of, text) in _SAID.items():
+        cameras.add_argument("--" + name.replace("_", "-"), type=kind_of, help=text)
+    cameras.add_argument(
+        "--thermal-rows", type=_rows, metavar="N|FIRST:END", help="thermal: lines that are picture"
+    )
+    cameras.add_argument(
+        "--imu-unit",
+        type=_imu_units,
+        default=(None, None),
+        metavar="UNIT[,UNIT]",
+        help=f"imu: {', '.join([*ACCEL_UNITS, *GYRO_UNITS])}; such as g,deg/s (m/s2,rad/s)",
+    )
+    cameras.add_argument(
+        "--imu-columns",
+        type=_imu_columns,
+        metavar="NAMES",
+        help=f"imu: all columns in order: {','.join(AXES)}, t (time), others are passed over",
+    )
 
 
 class _Given(argparse.Action):
     """Keeps files and words in the order in which they were given."""
 
     def __call__(
-        self, _parser: object, args: argparse.Namespace, value: object, option: str | None = None
+        self,
+        _parser: object,
+        args: argparse.Namespace,
+        values: str | Sequence[object] | None,
+        option: str | None = None,
     ) -> None:
-        args.given = [*args.given, ((option or "").removeprefix("--"), value)]
+        kind = (option or "").removeprefix("--")
+        args.given = [*args.given, *((kind, value) for value in values or ())]
+
+
+def _rows(text: str) -> tuple[int, int]:
+    first, colon, end = text.rpartition(":")
+    rows = (int(first or 0), int(end)) if colon else (0, int(end))
+    if not 0 <= rows[0] < rows[1]:
+        raise ValueError(text)
+    return rows
+
+
+def _imu_units(text: str) -> tuple[str | None, str | None]:
+    accel = gyro = None
+    for unit in text.split(","):
+        if unit in ACCEL_UNITS and accel is None:
+            accel = unit
+        elif unit in GYRO_UNITS and gyro is None:
+            gyro = unit
+        else:
+            known = ", ".join([*ACCEL_UNITS, *GYRO_UNITS])
+            raise argparse.ArgumentTypeError(
+                f"wants one or two of {known} (such as g,deg/s), got '{text}'"
+            )
+    return accel, gyro
+
+
+def _imu_columns(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    if any(names.count(axis) != 1 for axis in AXES):
+        raise argparse.ArgumentTypeError(
+            f"wants {', '.join(AXES)} once each (and t for time), got '{text}'"
+        )
+    return names
 
 
 def run(args: argparse.Namespace) -> int:
-    """Embed all, print; refuses before loading anything if nothing or a missing file is given."""
-    missing = [what for kind, what in args.given if kind != "text" and not Path(what).is_file()]
-    if missing or not args.given:
+    """Embed all, print; refuses before loading anything if nothing or a missing file is given.
+
+    A file that cannot be read is named, and the others go on: 1 at the end, or 2 if none could be.
+    """
+    given = [
+        (kind, what)
+        for kind, named in args.given
+        for what in ([named] if kind == "text" else files_of(kind, named))
+    ]
+    missing = [what for kind, what in given if kind != "text" and not Path(what).is_file()]
+    if missing or not given:
         said = f"no such file: {', '.join(missing)}" if missing else "nothing to embed; see --help"
         print(f"bindstream embed: {said}", file=sys.stderr)
         return 2
-    modalities = {KINDS[kind] for kind, _ in args.given}
+    modalities = {KINDS[kind] for kind, _ in given}
     encoder = ImageBindEncoder(
         args.weights, modalities=modalities, device=args.device, dtype=args.dtype
     )
-    cameras = Cameras(
-        args.fx_px, args.baseline_m, args.depth_unit_m, args.thermal_unit_k, args.imu_rate_hz
-    )
-    embedder = FileEmbedder(encoder, cameras)
-    bar = track(args.given, "embedding", console=Console(stderr=True), transient=True)
-    items = [embedder.embed(kind, what) for kind, what in bar]
-    if args.json:
-        for item in items:
-            print(json.dumps(_record(item, encoder)))
-    else:
-        _print_tables(items, encoder)
-    return 0
+    items = []
+    for item in _embedded(FileEmbedder(encoder, _cameras(args)), given):
+        items.append(item)
+        if args.json:
+            print(json.dumps(_record(item, encoder)), flush=True)
+    if items and not args.json:
+        show(items, encoder.space_id)
+    if len(items) == len(given):
+        return 0
+    return 1 if items else 2
+
+
+def _embedded(embedder: FileEmbedder, given: list[tuple[str, str]]) -> Iterator[Item]:
+    """What can be embedded, as it comes; what cannot is named on stderr."""
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    bar = track(given, "embedding", console=console, transient=True, disable=quiet)
+    for kind, what in bar:
+        try:
+            yield embedder.embed(kind, what)
+        except InvalidInput as error:
+            print(f"bindstream embed: {error}", file=sys.stderr)
+
+
+def _cameras(args: argparse.Namespace) -> Cameras:
+    said = {name: value for name in _SAID if (value := getattr(args, name)) is not None}
+    accel_unit, gyro_unit = args.imu_unit
+    stated = Stated(accel_unit, gyro_unit, args.imu_columns)
+    return Cameras(**said, thermal_rows=args.thermal_rows, imu=stated)
 
 
 def _record(item: Item, encoder: ImageBindEncoder) -> dict[str, object]:
@@ -87,57 +172,3 @@ def _record(item: Item, encoder: ImageBindEncoder) -> dict[str, object]:
         "dim": len(item.vector),
         "vector": item.vector.tolist(),
     }
-
-
-def _print_tables(items: list[Item], encoder: ImageBindEncoder) -> None:
-    console = Console()
-    vectors = np.stack([item.vector for item in items])
-    title = f"cosine, in {encoder.space_id}"
-    _print(console, title, items, items, vectors @ vectors.T)
-    for rows, columns, shares in comparisons(items):
-        title = f"{rows[0].modality} x {columns[0].modality}: softmax over the row"
-        _print(console, title, rows, columns, shares)
-
-
-def comparisons(items: list[Item]) -> list[tuple[list[Item], list[Item], Array]]:
-    """Pairs of modalities as ImageBind's README compares them: softmax over the scaled products.
-
-    Everything against the texts, then vision against sound; only where there is a choice.
-    """
-    groups = {m: [i for i in items if i.modality is m] for m in dict.fromkeys(KINDS.values())}
-    text, audio = groups.pop(KINDS["text"]), groups[KINDS["audio"]]
-    pairs = [(rows, text) for rows in groups.values()] + [(groups[KINDS["image"]], audio)]
-    return [
-        (rows, columns, softmax(_scaled(rows) @ _scaled(columns).T))
-        for rows, columns in pairs
-        if rows and len(columns) > 1
-    ]
-
-
-def softmax(scores: Array) -> Array:
-    """Over the last axis."""
-    powers = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    shares: Array = powers / powers.sum(axis=-1, keepdims=True)
-    return shares
-
-
-def _scaled(items: list[Item]) -> Array:
-    return np.stack([item.scaled for item in items])
-
-
-def _print(
-    console: Console, title: str, rows: list[Item], columns: list[Item], values: Array
-) -> None:
-    table = Table("")
-    for item in columns:
-        table.add_column(_label(item), justify="right")
-    for item, row in zip(rows, values, strict=True):
-        table.add_row(_label(item), *(f"{value:.3f}" for value in row))
-    console.print(title, highlight=False)
-    console.print(table)
-
-
-def _label(item: Item) -> str:
-    name = item.name if item.kind == "text" else Path(item.name).name
-    short = name if len(name) <= _TEXT_WIDTH else name[: _TEXT_WIDTH - 1] + "…"
-    return f'"{short}"' if item.kind == "text" else short

@@ -3,14 +3,15 @@
 ::
 
     DIR/vision/000000_0.png, 000000_1.png   first and last frame of a moment, 8-bit RGB
-    DIR/audio/000000.wav                    mono, 16 kHz, 16 bit, as long as the weights' window
-    DIR/depth/000000.npy                    (H, W) float, metres, 0 = hole
-    DIR/thermal/000000.npy                  (H, W) float, kelvin
-    DIR/imu/000000.npy                      (6, steps) float, m/s2 then rad/s
+    DIR/audio/000000.wav                    as long as the weights' window
+    DIR/depth/000000.npy                    (H, W) float metres, or uint16 millimetres
+    DIR/thermal/000000.npy                  (H, W) float kelvin, or uint16 hundredths of a kelvin
+    DIR/imu/000000.npy                      (6, steps) or (steps, 6), m/s2 then rad/s
     DIR/meta.json                           {"depth": {"fx_px": .., "baseline_m": ..},
                                              "imu": {"rate_hz": .., "mean": [..], "std": [..]}}
 
 Files of one number belong to one moment. ``imu`` mean and std may be left out: each window's own.
+The files are read as `embed` reads them (`encoders.files`); `paired_meta` states other units.
 """
 
 from __future__ import annotations
@@ -19,13 +20,17 @@ import json
 import wave
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
 from bindstream.errors import ConfigError, InvalidInput
 from bindstream.types import Array, DepthMeta, ImuMeta, Meta, Modality, VisionMeta, Window
+from deploy import paired_meta
+from deploy.paired_meta import PairedMeta
+from encoders import files, sound_files
+from encoders.advice import BIND
+from encoders.imu_files import Stated
 
 _RATE_HZ = 16_000
 _SUFFIX = {
@@ -54,13 +59,14 @@ def moments(folder: Path, modalities: list[Modality]) -> list[str]:
     return common
 
 
-def read(folder: Path, modality: Modality, names: list[str]) -> Iterator[Window]:
-    """The windows of a modality, in the order of ``names``. Raises InvalidInput (which file)."""
-    said = _meta_of(folder)
+def read(folder: Path, modality: Modality, names: list[str]) -> Iterator[tuple[Path, Window]]:
+    """Each file and its window, in the order of ``names``. Raises InvalidInput (which file), and
+    ConfigError for a ``meta.json`` that cannot be."""
+    meta = paired_meta.read(folder)
     for n, name in enumerate(names):
         file = folder / modality / f"{name}{_SUFFIX[modality]}"
-        data = _READERS[modality](file)
-        yield _window(modality, data, _meta(modality, data, said, folder), n)
+        data = _data(modality, file, meta)
+        yield file, _window(modality, data, _meta(modality, data, meta), n)
 
 
 def write(folder: Path, name: str, window: Window) -> None:
@@ -88,32 +94,27 @@ def write_meta(folder: Path, windows: dict[Modality, Window]) -> None:
     (folder / "meta.json").write_text(json.dumps(said, indent=1))
 
 
-def _meta_of(folder: Path) -> dict[str, Any]:
-    file = folder / "meta.json"
-    if not file.is_file():
-        return {}
-    try:
-        said = json.loads(file.read_text())
-    except ValueError as error:
-        raise ConfigError(f"{file}: not JSON ({error})") from error
-    if not isinstance(said, dict):
-        raise ConfigError(f"{file}: wants an object by modality, got {type(said).__name__}")
-    return said
+def _data(modality: Modality, file: Path, meta: PairedMeta) -> Array:
+    if modality is Modality.VISION:
+        return _read_frames(file)
+    if modality is Modality.AUDIO:
+        return sound_files.at_16k(*files.read_audio(file))
+    if modality is Modality.DEPTH:
+        return files.read_depth(file, meta.get(modality, "scale_m"), meta.invalid(), BIND)
+    if modality is Modality.THERMAL:
+        scale, offset = meta.get(modality, "kelvin_scale"), meta.get(modality, "kelvin_offset", 0.0)
+        return files.read_thermal(file, scale, offset, meta.rows(), BIND)
+    stated = Stated(*(meta.get(modality, key) for key in ("accel_unit", "gyro_unit", "columns")))
+    return files.read_imu(file, stated, BIND)
 
 
-def _meta(modality: Modality, data: Array, said: dict[str, Any], folder: Path) -> Meta:
-    mine = said.get(str(modality), {})
-    try:
-        if modality is Modality.DEPTH:
-            return DepthMeta(float(mine["fx_px"]), float(mine["baseline_m"]))
-        if modality is Modality.IMU:
-            mean = mine.get("mean") or data.mean(axis=1).tolist()
-            std = mine.get("std") or data.std(axis=1).tolist()
-            return ImuMeta(float(mine["rate_hz"]), tuple(mean), tuple(std))
-    except KeyError as error:
-        raise ConfigError(
-            f"{folder}/meta.json: {modality} wants {error}; see docs/bind.md"
-        ) from error
+def _meta(modality: Modality, data: Array, meta: PairedMeta) -> Meta:
+    if modality is Modality.DEPTH:
+        return DepthMeta(meta.needed(modality, "fx_px"), meta.needed(modality, "baseline_m"))
+    if modality is Modality.IMU:
+        mean = meta.get(modality, "mean") or data.mean(axis=1).tolist()
+        std = meta.get(modality, "std") or data.std(axis=1).tolist()
+        return ImuMeta(meta.needed(modality, "rate_hz"), tuple(mean), tuple(std))
     return VisionMeta(span_ns=0) if modality is Modality.VISION else None
 
 
@@ -137,29 +138,10 @@ def _window(modality: Modality, data: Array, meta: Meta, seq: int) -> Window:
 
 def _read_frames(first: Path) -> Array:
     second = first.with_name(first.name.replace("_0.png", "_1.png"))
-    frames = [_read_png(f) for f in (first, second) if f.is_file()]
+    frames = [files.read_image(f) for f in (first, second) if f.is_file()]
     if len({f.shape for f in frames}) > 1:
         raise InvalidInput(f"{first}: its second frame has another size")
     return np.stack(frames)
-
-
-def _read_png(file: Path) -> Array:
-    image = cv2.imread(str(file), cv2.IMREAD_COLOR)
-    if image is None:
-        raise InvalidInput(f"{file}: not a picture that can be read")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-
-
-def _read_wav(file: Path) -> Array:
-    try:
-        with wave.open(str(file), "rb") as wav:
-            got = (wav.getnchannels(), wav.getframerate(), 8 * wav.getsampwidth())
-            raw = wav.readframes(wav.getnframes())
-    except (wave.Error, EOFError, OSError) as error:
-        raise InvalidInput(f"{file}: not a WAV file that can be read ({error})") from error
-    if got != (1, _RATE_HZ, 16):
-        raise InvalidInput(f"{file}: wants mono, 16000 Hz, 16 bit, got {got}")
-    return np.frombuffer(raw, "<i2").astype(np.float32) / 32768
 
 
 def _write_wav(file: Path, sound: Array) -> None:
@@ -168,20 +150,3 @@ def _write_wav(file: Path, sound: Array) -> None:
         wav.setsampwidth(2)
         wav.setframerate(_RATE_HZ)
         wav.writeframes((sound * 32767).round().astype("<i2").tobytes())
-
-
-def _read_array(file: Path) -> Array:
-    try:
-        array = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InvalidInput(f"{file}: not a NumPy array file ({error})") from error
-    return np.asarray(array, dtype=np.float32)
-
-
-_READERS = {
-    Modality.VISION: _read_frames,
-    Modality.AUDIO: _read_wav,
-    Modality.DEPTH: _read_array,
-    Modality.THERMAL: _read_array,
-    Modality.IMU: _read_array,
-}

@@ -83,8 +83,8 @@ class Batcher:
         start_s = time.monotonic()
         try:
             self._answer(batch, self._encoded(batch), start_s)
-        except InvalidInput:
-            self._answer(batch, None, start_s)
+        except InvalidInput as error:
+            self._answer(batch, None, start_s, str(error))
         except BaseException as error:  # belongs to whoever asked, who would wait for ever
             outcome = error if isinstance(error, Exception) else RuntimeError(repr(error))
             for waiting in batch:
@@ -119,27 +119,40 @@ class Batcher:
             return False
         return True
 
-    def _answer(self, batch: list[_Waiting], vectors: Vector | None, start_s: float) -> None:
+    def _answer(
+        self, batch: list[_Waiting], vectors: Vector | None, start_s: float, why: str = ""
+    ) -> None:
         encode_ms = (time.monotonic() - start_s) * 1e3
         for i, waiting in enumerate(batch):
             vector = None if vectors is None else vectors[i]
             fine = vector is not None and bool(np.isfinite(vector).all())
             refusal = None if fine else Reason.INVALID_INPUT
             queue_ms = (start_s - waiting.arrived_s) * 1e3
+            said = "" if fine else why or self._fault(waiting.window)
             _settle(
                 waiting.future,
-                self._encoding(vector if fine else None, refusal, queue_ms, encode_ms),
+                self._encoding(vector if fine else None, refusal, queue_ms, encode_ms, said),
             )
+
+    def _fault(self, window: Window) -> str:
+        """What an encoder that can tell says of a window that it gave no vector for."""
+        fault = getattr(self._encoder, "fault", None)
+        return (fault and fault(window)) or "the encoder gave no finite vector"
 
     def _refuse(self, waiting: _Waiting, reason: Reason) -> None:
         queue_ms = (time.monotonic() - waiting.arrived_s) * 1e3
         _settle(waiting.future, self._encoding(None, reason, queue_ms, 0.0))
 
     def _encoding(
-        self, vector: Vector | None, refusal: Reason | None, queue_ms: float, encode_ms: float
+        self,
+        vector: Vector | None,
+        refusal: Reason | None,
+        queue_ms: float,
+        encode_ms: float,
+        why: str = "",
     ) -> Encoding:
-        encoder = self._encoder
-        return Encoding(vector, refusal, queue_ms, encode_ms, encoder.space_id, encoder.encoder_id)
+        space_id, encoder_id = self._encoder.space_id, self._encoder.encoder_id
+        return Encoding(vector, refusal, queue_ms, encode_ms, space_id, encoder_id, why)
 
 
 def _by_age(a: _Waiting, b: _Waiting | None) -> tuple[_Waiting, _Waiting | None]:

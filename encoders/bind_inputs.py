@@ -24,13 +24,16 @@ class Rows:
         self._config = card.config
         self._inputs = Inputs(card, FrontEnds.of(card.front_ends), torch.device("cpu"))
 
-    def __call__(self, window: Window) -> Array:
-        """One row, as `bind_data` describes it. Raises InvalidInput for a window with a fault."""
-        fault = self._inputs.fault(window)
+    def __call__(self, window: Window, name: object = None) -> Array:
+        """One row, as `bind_data` describes it. Raises InvalidInput for a window with a fault,
+        which begins with ``name`` (a file), else with its stream and seq."""
+        size = self._config.image_size
+        fault = _frame_fault(window, size) or self._inputs.fault(window)
         if fault:
-            raise InvalidInput(f"stream '{window.stream}' seq {window.seq}: {fault}")
+            named = name or f"stream '{window.stream}' seq {window.seq}"
+            raise InvalidInput(f"{named}: {fault}")
         if window.modality is Modality.VISION:
-            return _smaller(window.data, self._config.image_size)
+            return _smaller(window.data, size)
         made: Array = self._inputs.tensor(window.modality, [window])[0].numpy()
         return made.clip(-MOST_HALF, MOST_HALF).astype(np.float16)
 
@@ -52,13 +55,20 @@ def create(folder: Path, rows: Rows, modalities: list[Modality], count: int) -> 
         np.lib.format.open_memmap(folder / f"{modality}.npy", mode="w+", dtype=kind, shape=shape)
 
 
+def _frame_fault(window: Window, size: int) -> str | None:
+    if window.modality is not Modality.VISION or window.data.ndim != 4:
+        return None
+    height, width = window.data.shape[1:3]
+    if height == width and height % size == 0:
+        return None
+    return f"wants square frames of a multiple of {size} pixels, got {width}x{height}: crop them"
+
+
 def _smaller(frames: Array, size: int) -> Array:
     """(2, S, S, 3) uint8 -> (2, size, size, 3) by the mean of whole blocks, as the front end."""
     if len(frames) == 1:
         frames = np.repeat(frames, 2, axis=0)
     block = frames.shape[1] // size
-    if block * size != frames.shape[1]:
-        raise InvalidInput(f"vision: frames of {frames.shape[1]} px are no multiple of {size}")
     if block == 1:
         return frames
     total = np.zeros((2, size, size, 3), np.uint32)

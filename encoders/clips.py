@@ -8,6 +8,8 @@ package index spreads them otherwise and gives other numbers.)
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
+from collections.abc import Sequence
 from fractions import Fraction
 
 LENGTH_S = 2.0
@@ -41,4 +43,17 @@ def clip_frames(
         first = min(math.ceil(rate * start), frames - 1)
         last = min(math.ceil(rate * end), frames) - 1
         pairs.append((first, max(first, last)))
+    return pairs
+
+
+def clip_frames_at(
+    times_s: Sequence[float], count: int, length_s: float = LENGTH_S
+) -> list[tuple[int, int]]:
+    """As ``clip_frames``, by each frame's own time (the first at 0) where the rate is wrong."""
+    frames = len(times_s)
+    period_s = times_s[-1] / (frames - 1)
+    pairs = []
+    for start, end in clip_times(times_s[-1] + period_s, count, length_s):
+        first = min(bisect_left(times_s, float(start)), frames - 1)
+        pairs.append((first, max(first, bisect_left(times_s, float(end)) - 1)))
     return pairs

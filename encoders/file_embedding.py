@@ -13,10 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bindstream import depth, thermal
 from bindstream.errors import InvalidInput
 from bindstream.types import Array, DepthMeta, ImuMeta, Modality, Vector, Window
-from encoders import clips, fbank, files, frontends
+from encoders import clips, fbank, files, frontends, sound_files, video_files
 from encoders.imagebind_encoder import ImageBindEncoder
+from encoders.imu_files import Stated, read_motion
 
 KINDS = {
     "image": Modality.VISION,
@@ -32,14 +34,29 @@ KINDS = {
 
 @dataclass(frozen=True, slots=True)
 class Cameras:
-    """What files do not say. Depth: focal length at native size, baseline, metres per step of
-    a 16-bit picture. Thermal: kelvin per step. IMU: samples per second of a file."""
+    """What files do not say.
+
+    Depth: focal length at native size, baseline, metres per step (None: 0.001 for whole numbers,
+    1 for floats), the count that means a hole. Thermal: kelvin per step (None: 0.01 and 1), kelvin
+    to add, the lines that are picture. IMU: samples per second (None: by its time column, else
+    400), units and columns. Video: its true frames per second, where its header lies.
+    """
 
     fx_px: float = 518.86
     baseline_m: float = 0.075
-    depth_unit_m: float = 0.001
-    thermal_unit_k: float = 0.01
-    imu_rate_hz: float = 400.0
+    depth_unit_m: float | None = None
+    depth_invalid: int | None = depth.INVALID
+    thermal_unit_k: float | None = None
+    thermal_offset_k: float = 0.0
+    thermal_rows: thermal.Rows | None = None
+    imu_rate_hz: float | None = None
+    imu: Stated | None = None
+    video_rate_hz: float | None = None
+
+
+USUAL_IMU_HZ = 400.0
+"""Readings per second of an IMU file that says nothing, and of which nothing is said."""
+_RATES_AGREE = 0.2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,26 +102,28 @@ class FileEmbedder:
         return Item(kind, what, modality, mean / np.linalg.norm(mean), scaled)
 
     def _image(self, path: Path) -> Vector:
-        pixels = torch.from_numpy(files.read_image(path).copy())
+        pixels = torch.from_numpy(files.read_image(path))
         x = frontends.image(pixels, self.encoder.card.config.image_size)
         return self._encoded(Modality.VISION, x.unsqueeze(0))
 
     def _video(self, path: Path) -> Vector:
-        count, fps = files.video_length(path)
+        timeline = video_files.timeline(path, self.cameras.video_rate_hz)
         length_s = self.encoder.card.windows[Modality.VISION].length_s or 2.0
-        pairs = clips.clip_frames(count, fps, clips.VIDEO_CLIPS, length_s)
+        if timeline.times_s is not None:
+            pairs = clips.clip_frames_at(timeline.times_s, clips.VIDEO_CLIPS, length_s)
+        else:
+            count, rate_hz = timeline.count, timeline.rate_hz
+            pairs = clips.clip_frames(count, rate_hz, clips.VIDEO_CLIPS, length_s)
         frames = torch.from_numpy(files.read_video(path, [n for pair in pairs for n in pair]))
         size = self.encoder.card.config.image_size
         each = [frontends.video(pair, size) for pair in frames.split(2)]  # type: ignore[no-untyped-call]
         return self._encoded(Modality.VISION, torch.cat(each))
 
     def _audio(self, path: Path) -> Vector:
-        from torchaudio.functional import resample
-
         sound, rate = files.read_audio(path)
-        if not np.isfinite(sound).all() or len(sound) * fbank.RATE_HZ < fbank.FRAME * rate:
-            raise InvalidInput(f"{path}: wants at least 25 ms of finite sound, got {len(sound)}")
-        at_16k = resample(torch.from_numpy(sound), rate, fbank.RATE_HZ)
+        if len(sound) * fbank.RATE_HZ < fbank.FRAME * rate:
+            raise InvalidInput(f"{path}: wants at least 25 ms of sound, got {len(sound)} samples")
+        at_16k = torch.from_numpy(sound_files.at_16k(sound, rate))
         card = self.encoder.card
         length_s = card.windows[Modality.AUDIO].length_s or 2.0
         slices = clips.clip_samples(len(at_16k), fbank.RATE_HZ, clips.AUDIO_CLIPS, length_s)
@@ -113,22 +132,35 @@ class FileEmbedder:
         return self._encoded(Modality.AUDIO, torch.cat(mels))
 
     def _depth(self, path: Path) -> Vector:
-        metres = files.read_depth(path, self.cameras.depth_unit_m)
-        meta = DepthMeta(self.cameras.fx_px, self.cameras.baseline_m)
-        return self.encoder.encode([_window(path, Modality.DEPTH, metres, meta)])
+        said = self.cameras
+        metres = files.read_depth(path, said.depth_unit_m, said.depth_invalid)
+        meta = DepthMeta(said.fx_px, said.baseline_m)
+        return self._window(path, Modality.DEPTH, metres, meta)
 
     def _thermal(self, path: Path) -> Vector:
-        kelvin = files.read_thermal(path, self.cameras.thermal_unit_k)
-        return self.encoder.encode([_window(path, Modality.THERMAL, kelvin, None)])
+        said = self.cameras
+        kelvin = files.read_thermal(
+            path, said.thermal_unit_k, said.thermal_offset_k, said.thermal_rows
+        )
+        return self._window(path, Modality.THERMAL, kelvin, None)
 
     def _imu(self, path: Path) -> Vector:
-        signal = files.read_imu(path)
+        signal, told_hz = read_motion(path, self.cameras.imu)
+        rate_hz = _rate(path, told_hz, self.cameras.imu_rate_hz)
         mean, std = signal.mean(axis=1), signal.std(axis=1)  # of the whole file, as FAIR's loader
         card = self.encoder.card
         length_s = card.windows[Modality.IMU].length_s or 5.0
-        window = _last(path, signal, self.cameras.imu_rate_hz, length_s, card.config.imu_length)
+        window = _last(path, signal, rate_hz, length_s, card.config.imu_length)
         meta = ImuMeta(card.config.imu_length / length_s, tuple(mean), tuple(std))
-        return self.encoder.encode([_window(path, Modality.IMU, window, meta)])
+        return self._window(path, Modality.IMU, window, meta)
+
+    def _window(
+        self, path: Path, modality: Modality, data: Array, meta: DepthMeta | ImuMeta | None
+    ) -> Vector:
+        window = Window("file", path.name, modality, 0, 0, 0, 0, data, meta, 0, 0, 0, 0)
+        if fault := self.encoder.fault(window):
+            raise InvalidInput(f"{path}: {fault}")
+        return self.encoder.encode([window])
 
     def _encoded(self, modality: Modality, x: Tensor) -> Vector:
         return np.concatenate([self.encoder.encode_input(modality, clip) for clip in x.split(1)])  # type: ignore[no-untyped-call]
@@ -147,7 +179,13 @@ def _last(path: Path, signal: Array, rate_hz: float, length_s: float, steps: int
     return np.stack([np.interp(at, np.arange(wanted), row) for row in tail]).astype(np.float32)
 
 
-def _window(
-    path: Path, modality: Modality, data: Array, meta: DepthMeta | ImuMeta | None
-) -> Window:
-    return Window("file", path.name, modality, 0, 0, 0, 0, data, meta, 0, 0, 0, 0)
+def _rate(path: Path, told_hz: float | None, stated_hz: float | None) -> float:
+    """Readings per second: as the file's times tell and, or, as was stated."""
+    if told_hz is None or stated_hz is None:
+        return told_hz or stated_hz or USUAL_IMU_HZ
+    if abs(told_hz - stated_hz) > _RATES_AGREE * stated_hz:
+        raise InvalidInput(
+            f"{path}: its time column gives {told_hz:.4g} Hz, --imu-rate-hz says {stated_hz:g}:"
+            " leave one out"
+        )
+    return told_hz

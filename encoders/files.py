@@ -1,177 +1,136 @@
-"""Files -> arrays, one function per kind. Each refuses what it cannot read with one clear error.
+"""Files -> arrays, one function per kind, for `embed` and `bind` alike.
 
-Heavy readers (Pillow, cv2) are imported where they are used: words alone need none of them.
+What the numbers of a file may mean is said in `bindstream` (depth, thermal, imu, sound, picture),
+for files, drivers and `push` in the same words. Each function refuses what it cannot read, and
+what cannot be, with one InvalidInput that names the file. Heavy readers (Pillow, cv2) are
+imported where they are used: words alone need none of them.
 """
 
 from __future__ import annotations
 
-import itertools
-import shutil
-import subprocess
-import wave
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from bindstream import depth, picture, thermal
 from bindstream.errors import InvalidInput
 from bindstream.types import Array
+from encoders import advice as words
+from encoders.decoding import decoding, is_npy, npy
+from encoders.imu_files import read_imu as read_imu
+from encoders.sound_files import read_audio as read_audio
+from encoders.video_files import read_video as read_video
+from encoders.video_files import video_length as video_length
 
-_PCM = {1: "u1", 2: "<i2", 4: "<i4"}
-_IMU_COLUMNS = 6
+_MEASURES = "measures (a .npy, a 16-bit picture or a float TIFF)"
 
 
 def read_image(path: Path) -> Array:
-    """Any picture that Pillow reads -> uint8 (H, W, 3) RGB. Orientation tags are not applied, as
-    in the reference."""
-    from PIL import Image
+    """Any picture -> uint8 (H, W, 3) RGB; of 16 bits the upper 8, as the camera driver does.
 
-    try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise InvalidInput(f"{path}: not a picture that can be read ({error})") from error
-
-
-def read_video(path: Path, wanted: list[int]) -> Array:
-    """Frames of a video by number -> uint8 (len(wanted), H, W, 3) RGB."""
-    numbers = set(wanted)
-    frames = {n: frame for n, frame in _decoded(path, numbers) if frame is not None}
-    return np.stack([frames[n] for n in wanted])
-
-
-def video_length(path: Path) -> tuple[int, float]:
-    """Number of frames that can be decoded, and frames per second."""
-    import cv2
-
-    count = sum(1 for _ in _decoded(path, set()))
-    capture = cv2.VideoCapture(str(path))
-    fps = capture.get(cv2.CAP_PROP_FPS)
-    capture.release()
-    if not count or not fps > 0:
-        raise InvalidInput(f"{path}: not a video that can be read: {count} frames, {fps} per s")
-    return count, fps
-
-
-def _decoded(path: Path, wanted: set[int]) -> Iterator[tuple[int, Array | None]]:
-    """(number, frame) of every frame, pixels only of those wanted; containers lie about counts."""
-    import cv2
-
-    if not path.is_file():
-        raise InvalidInput(f"{path}: no such file")
-    capture = cv2.VideoCapture(str(path))
-    try:
-        for n in itertools.takewhile(lambda _: capture.grab(), itertools.count()):
-            yield n, capture.retrieve()[1][..., ::-1] if n in wanted else None
-    finally:
-        capture.release()
-
-
-def read_audio(path: Path) -> tuple[Array, int]:
-    """A sound -> its first channel, float32 (n,) in [-1, 1], and its rate in Hz.
-
-    PCM WAV is read here; anything else by ``ffmpeg``, where it is installed.
+    Orientation tags are not applied, as in the reference.
     """
-    if not path.is_file():
-        raise InvalidInput(f"{path}: no such file")
-    try:
-        with wave.open(str(path)) as file:
-            width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
-            content = file.readframes(file.getnframes())
-        return _pcm(content, width)[::channels].copy(), rate
-    except (wave.Error, EOFError, KeyError):
-        return _by_ffmpeg(path), 16_000
+    with decoding(path, "a picture"):
+        pixels = picture.eight_bits(_stored(path))
+        if pixels.ndim == 2:
+            pixels = np.repeat(pixels[:, :, None], 3, axis=2)
+        return np.ascontiguousarray(pixels)
 
 
-def _pcm(content: bytes, width: int) -> Array:
-    if width == 3:  # no such integer in numpy: put each in the upper bytes of four
-        padded = np.zeros((len(content) // 3, 4), np.uint8)
-        padded[:, 1:] = np.frombuffer(content, np.uint8).reshape(-1, 3)
-        content, width = padded.tobytes(), 4
-    samples: Array = np.frombuffer(content, _PCM[width]).astype(np.float32)
-    if width == 1:
-        samples -= 128
-    return samples / np.float32(2 ** (8 * width - 1))
+def read_depth(
+    path: Path,
+    unit_m: float | None = None,
+    invalid: int | None = depth.INVALID,
+    advice: words.Advice = words.EMBED,
+) -> Array:
+    """``.npy``, 16-bit picture or float TIFF -> float32 (H, W) metres, 0 = hole.
+
+    ``unit_m``: metres per step; None: 0.001 for whole numbers, 1 for floats. ``invalid``: the
+    count that means a hole.
+    """
+    with decoding(path, _MEASURES):
+        frame = npy(path) if is_npy(path) else _stored(path)
+        metres = depth.metres(frame, unit_m, invalid)
+        if doubt := depth.doubt(metres):
+            right = doubt.scale and depth.applied(frame, unit_m) * doubt.scale
+            raise words.refusal(doubt, advice, "scale_m" if right else "", right)
+        return metres
 
 
-def _by_ffmpeg(path: Path) -> Array:
-    program = shutil.which("ffmpeg")
-    if program is None:
+def read_thermal(
+    path: Path,
+    unit_k: float | None = None,
+    offset_k: float = 0.0,
+    rows: thermal.Rows | None = None,
+    advice: words.Advice = words.EMBED,
+) -> Array:
+    """``.npy``, 16-bit picture or float TIFF -> float32 (H, W) kelvin; or a grey 8-bit picture as
+    the camera shows it (0..255 taken as equal steps).
+
+    ``unit_k``: kelvin per step; None: 0.01 for whole numbers, 1 for floats. ``offset_k`` is added.
+    ``rows``: the lines that are picture, the rest is telemetry.
+    """
+    with decoding(path, _MEASURES):
+        frame = npy(path) if is_npy(path) else _stored(path)
+        if frame.dtype == np.uint8:
+            return thermal.cropped(_as_shown(path, frame), rows)
+        kelvin = thermal.cropped(thermal.kelvin(frame, unit_k, offset_k), rows)
+        if doubt := thermal.telemetry(kelvin.shape, rows):
+            raise words.refusal(doubt, advice, "rows")
+        if doubt := thermal.doubt(kelvin, counted=frame.dtype.kind != "f"):
+            setting = "rows" if "telemetry" in doubt.likely else ""
+            right = float("nan")
+            if doubt.unit == "Celsius":
+                setting, right = "kelvin_offset", offset_k + doubt.offset
+            elif doubt.scale:
+                setting, right = "kelvin_scale", thermal.applied(frame, unit_k) * doubt.scale
+            raise words.refusal(doubt, advice, setting, right)
+        return kelvin
+
+
+def _as_shown(path: Path, pixels: Array) -> Array:
+    if pixels.ndim == 3 and pixels.shape[2] == 3 and picture.is_grey(pixels):
+        pixels = pixels[:, :, 1]
+    if pixels.ndim != 2 or not pixels.size:
+        kind = "an R-JPEG's picture" if _is_r_jpeg(path) else f"{pixels.dtype} {pixels.shape}"
         raise InvalidInput(
-            f"{path}: not PCM WAV, and ffmpeg, which reads other sounds, is not installed"
+            f"wants kelvin, or the grey picture of a thermal camera, got {kind}: false colours are"
+            " no temperatures; export its radiometric data as 16-bit or float TIFF, or .npy"
         )
-    command = [program, "-v", "error", "-i", str(path.absolute()), "-map", "0:a:0"]
-    command += ["-af", "pan=mono|c0=c0", "-ar", "16000", "-f", "f32le", "-"]
-    done = subprocess.run(command, capture_output=True, check=False, stdin=subprocess.DEVNULL)
-    if done.returncode or not done.stdout:
-        reason = done.stderr.decode(errors="replace").strip().splitlines()
-        raise InvalidInput(f"{path}: no sound that ffmpeg reads ({''.join(reason[-1:])})")
-    return np.frombuffer(done.stdout, "<f4").copy()
+    return pixels.astype(np.float32)
 
 
-def read_depth(path: Path, unit_m: float) -> Array:
-    """``.npy`` of metres, or a 16-bit picture times ``unit_m`` -> float32 (H, W), 0 = hole."""
-    array = _grid(path)
-    return (array * unit_m if array.dtype == np.uint16 else array).astype(np.float32)
+def _is_r_jpeg(path: Path) -> bool:
+    """FLIR's radiometric JPEG: false colours, and the counts in segments that nobody else reads."""
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
+    return head.startswith(b"\xff\xd8") and b"FLIR\0" in head
 
 
-def read_thermal(path: Path, unit_k: float) -> Array:
-    """``.npy`` of kelvin, a 16-bit picture times ``unit_k``, or an 8-bit one as the camera shows
-    it (0..255 taken as equal steps) -> float32 (H, W)."""
-    array = _grid(path, grey=True)
-    return (array * unit_k if array.dtype == np.uint16 else array).astype(np.float32)
+def _stored(path: Path) -> Array:
+    """A picture's numbers: uint8 (H, W) or (H, W, 3) RGB, or what more than 8 bits hold."""
+    from PIL import Image, UnidentifiedImageError
 
-
-def _grid(path: Path, *, grey: bool = False) -> Array:
-    if path.suffix == ".npy":
-        array = _npy(path)
-    else:
-        from PIL import Image
-
-        try:
-            with Image.open(path) as picture:
-                eight_bit = picture.mode in ("1", "L", "P", "RGB", "RGBA")
-                array = np.asarray(picture.convert("L") if grey and eight_bit else picture)
-        except (OSError, ValueError) as error:
-            raise InvalidInput(f"{path}: not a picture that can be read ({error})") from error
-        array = array.astype(np.uint16) if array.dtype == np.int32 else array
-        if array.dtype != np.uint16 and not (grey and array.dtype == np.uint8):
-            raise InvalidInput(
-                f"{path}: wants 16 bits per pixel, got {array.dtype} {array.shape}: a coloured or"
-                " 8-bit picture holds no measures"
-            )
-    if array.ndim != 2 or array.dtype.kind not in "fu" or not array.size:
-        raise InvalidInput(f"{path}: wants one value per pixel, got {array.dtype} {array.shape}")
-    return array
-
-
-def read_imu(path: Path) -> Array:
-    """``.npy`` or ``.csv`` of six columns (accelerometer m/s2, gyroscope rad/s) -> float32 (6, n).
-
-    A ``.npy`` may lie either way; a ``.csv`` may have one line of names.
-    """
-    array = _npy(path) if path.suffix == ".npy" else _csv(path)
-    if array.ndim == 2 and array.shape[0] != _IMU_COLUMNS:
-        array = array.T
-    if array.ndim != 2 or array.shape[0] != _IMU_COLUMNS or array.shape[1] < 2:
-        raise InvalidInput(f"{path}: wants six columns over time, got shape {array.shape}")
-    if not np.isfinite(array).all():
-        raise InvalidInput(f"{path}: holds values that are not finite")
-    return array.astype(np.float32)
-
-
-def _npy(path: Path) -> Array:
     try:
-        array: Array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InvalidInput(f"{path}: not an array that can be read ({error})") from error
-    return array
+        with Image.open(path) as file:
+            picture.check_size(*file.size)
+            if file.mode.startswith(("I", "F")):
+                return np.array(file)
+            return np.array(file.convert("L" if file.mode in ("1", "L") else "RGB"))
+    except UnidentifiedImageError:
+        pixels = _by_opencv(path)
+        if pixels is None:
+            raise
+        return pixels
 
 
-def _csv(path: Path) -> Array:
-    try:
-        lines = path.read_text().splitlines()
-        names = int(bool(lines) and any(c.isalpha() and c not in "eE" for c in lines[0]))
-        return np.loadtxt(lines[names:], delimiter=",", ndmin=2)
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path}: not numbers between commas ({error})") from error
+def _by_opencv(path: Path) -> Array | None:
+    """What Pillow does not know, as TIFF of three 16-bit colours."""
+    from encoders.video_files import quiet_cv2
+
+    cv2 = quiet_cv2()
+    how = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels: Array | None = cv2.imread(str(path), how)
+    if pixels is None or pixels.ndim == 2:
+        return pixels
+    return pixels[:, :, 2::-1] if pixels.shape[2] in (3, 4) else pixels

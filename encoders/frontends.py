@@ -111,13 +111,14 @@ def normalised(planes: Tensor, colours: int) -> Tensor:
 def depth(
     metres: Tensor, fx_px: float, baseline_m: float, size: int = 224, fmt: DepthFormat | None = None
 ) -> Tensor:
-    """Float depth (H, W) in metres, 0 = hole -> (1, size, size); see DepthFormat.
+    """Float depth (H, W) in metres -> (1, size, size); see DepthFormat.
 
-    Holes are filled from their surroundings first (ImageBind's data were in-painted); a frame
-    of holes only gives NaN. ``fx_px`` belongs to the native size.
+    0, negative, infinite and NaN are holes (`bindstream.depth`). They are filled from their
+    surroundings first (ImageBind's data were in-painted); a frame of holes only gives NaN.
+    ``fx_px`` belongs to the native size.
     """
     fmt = fmt or DepthFormat()
-    filled = fill_holes(metres)
+    filled = fill_holes(metres.nan_to_num(0.0, 0.0, 0.0).clamp_min(0.0))
     disparity = fx_px * baseline_m / (filled * fmt.scale).clamp(fmt.min_depth, fmt.max_depth)
     share = disparity.clamp(fmt.min_disparity_px, fmt.max_disparity_px) / fmt.max_disparity_px
     return (_square(share, size).clamp(0.0, 1.0) - fmt.mean) / fmt.std

@@ -75,6 +75,12 @@ class ImageBindEncoder:
             out[good] = self.encode_input(modality, x)
         return out
 
+    def fault(self, window: Window) -> str | None:
+        """Why a window cannot be encoded, in words; None where it can."""
+        if window.modality not in self.modalities:
+            return f"these weights hold no {window.modality}"
+        return self._inputs.fault(window)
+
     def encode_text(self, texts: list[str]) -> Vector:
         """Words -> (B, dim) float32, unit norm each. A word that the weights never saw is named
         in the log. Raises InvalidInput without a text tower."""

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bindstream import depth
 from bindstream.types import Array, DepthMeta, ImuMeta, Modality, Window
 from encoders import fbank, frontends
 from encoders.card import Card
@@ -35,7 +36,8 @@ class Inputs:
         if data.size == 0 or not self._fits(modality, data):
             got = f"{data.dtype} {data.shape}"
             return f"wants {self._wanted(modality)}, got {got}"
-        if data.dtype.kind == "f" and not np.isfinite(data).all():
+        holes = modality is Modality.DEPTH  # what is not finite is one: `bindstream.depth`
+        if data.dtype.kind == "f" and not holes and not np.isfinite(data).all():
             return f"{int((~np.isfinite(data)).sum())} values are not finite"
         return _fault_of(window)
 
@@ -104,7 +106,7 @@ def _fault_of(window: Window) -> str | None:
     if window.modality is Modality.DEPTH:
         if not isinstance(meta, DepthMeta) or not 0 < meta.fx_px * meta.baseline_m < np.inf:
             return f"wants DepthMeta with a focal length and a baseline, got {meta}"
-        if not (window.data > 0).any():
+        if not (depth.holed(window.data) > 0).any():
             return "no pixel holds a depth: all are holes"
     if window.modality is Modality.IMU and not _is_finite(meta):
         return f"wants ImuMeta with six finite means and stds, got {meta}"

@@ -199,7 +199,10 @@ class Capture:
                 last_s = time.monotonic()
                 self._hand_over(samples)
             elif self._beat_s - last_s > silence_s:
-                raise DeviceLost(self._stream, f"no data for {silence_s:.1f} s")
+                because = getattr(self._driver, "why", "")
+                raise DeviceLost(
+                    self._stream, f"no data for {silence_s:.1f} s" + (because and f": {because}")
+                )
 
     def _hand_over(self, samples: list[Sample]) -> None:
         for sample in samples:

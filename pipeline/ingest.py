@@ -14,6 +14,7 @@ import time
 import uuid
 from typing import Any
 
+from bindstream.errors import InvalidInput
 from bindstream.types import Encoding, Reason, Sample, Window
 from pipeline.capture import Capture, Handover
 from pipeline.direct import direct
@@ -76,6 +77,7 @@ class Ingest:
         self._stop = threading.Event()
         self._paused_ns = (0, 0)
         self._complained_s: dict[str, float] = {}
+        self._refusal = ""
         self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
         self._threads += [
             threading.Thread(target=self._encode_newest, name=f"encode-{i}", daemon=True)
@@ -264,8 +266,9 @@ class Ingest:
 
     def _deliver(self, window: Window, encoding: Encoding) -> None:
         if encoding.vector is None:
-            self._drop(window.seq, encoding.refusal or Reason.INVALID_INPUT)
+            self._refused(window, encoding)
             return
+        self._refusal = ""
         self._link.send(
             Encoded(
                 stream=window.stream,
@@ -282,6 +285,14 @@ class Ingest:
                 vector=encoding.vector.astype("<f4", copy=False).tobytes(),
             )
         )
+
+    def _refused(self, window: Window, encoding: Encoding) -> None:
+        """Told in words, as an event and in the health until a window is encoded again."""
+        reason = encoding.refusal or Reason.INVALID_INPUT
+        if reason is Reason.INVALID_INPUT:
+            self._refusal = f"a window cannot be encoded: {encoding.why}"
+            self._complain(str(reason), InvalidInput(self._refusal))
+        self._drop(window.seq, reason)
 
     # any thread -------------------------------------------------------------------------------
 
@@ -324,7 +335,7 @@ class Ingest:
             epoch=self._grant.epoch,
             offset_ns=self._grant.offset_ns,
             state=capture.state,
-            why=capture.why,
+            why=capture.why or getattr(self._driver, "why", "") or self._refusal,
             rate_hz=rate_hz,
             wanted_rate_hz=self._driver.rate_hz,
             counters={**counters, **lost},

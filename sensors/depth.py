@@ -1,9 +1,8 @@
-"""Depth cameras: 16-bit frames in the device's unit, or float32 metres -> float32 metres."""
+"""Depth cameras: 16-bit frames in the device's unit, or floats -> float32 metres."""
 
 from __future__ import annotations
 
-import numpy as np
-
+from bindstream import depth
 from bindstream.errors import WrongFormat
 from bindstream.types import Array, DepthMeta, Modality, Sample
 from sensors import options
@@ -11,16 +10,14 @@ from sensors.driver import Clock
 from sensors.raw16 import Raw16
 from sensors.video_ask import ask
 
-FARTHEST_M = 200.0
-"""A median beyond this is no scene but a wrong ``scale_m``."""
-
 
 class DepthCamera:
     """Frames of one depth camera as (H, W) float32 metres, 0 where nothing was measured.
 
     ``source``: as for the camera, but with 16 bits: a V4L2 device of format Z16 or Y16, FFV1 gray16
-    video, 16-bit PNG or TIFF pictures, or float32 TIFF (metres already). ``scale_m``: metres per
-    count (0.001 for RealSense, OAK-D, Kinect). ``fx_px`` and ``baseline_m``: focal length in pixels
+    video, 16-bit PNG or TIFF pictures, or float32 TIFF. ``scale_m``: metres per count, 0.001 by
+    default (RealSense, OAK-D, Kinect); float pictures hold metres, unless it is set. ``invalid``:
+    the count that means a hole, None for none. ``fx_px`` and ``baseline_m``: focal length in pixels
     and stereo baseline, by which depth becomes disparity. The rest as for the camera.
 
     Raises ConfigError for an option that cannot be.
@@ -35,7 +32,8 @@ class DepthCamera:
         source: int | str,
         fx_px: float,
         baseline_m: float,
-        scale_m: float = 0.001,
+        scale_m: float | None = None,
+        invalid: int | None = depth.INVALID,
         rate_hz: float | None = None,
         width: int | None = None,
         height: int | None = None,
@@ -45,7 +43,12 @@ class DepthCamera:
         delay_ms: float = 0.0,
     ) -> None:
         self._stream = stream
-        self._scale_m = options.number(stream, "scale_m", scale_m, 1e-6, 10.0)
+        self._scale_m = None
+        if scale_m is not None:
+            self._scale_m = options.number(stream, "scale_m", scale_m, 1e-6, 10.0)
+        self._invalid = None
+        if invalid is not None:
+            self._invalid = options.whole(stream, "invalid", invalid, 0, 1 << 32)
         self._delay_ns = round(options.number(stream, "delay_ms", delay_ms, 0, 10_000) * 1e6)
         self._meta = DepthMeta(
             fx_px=options.number(stream, "fx_px", fx_px, 1.0, 100_000.0),
@@ -78,22 +81,24 @@ class DepthCamera:
 
     def open(self, now_ns: Clock) -> None:
         """See sensors.driver.Driver; also refuses frames that lie beyond any scene."""
-        depth_m = metres(self._raw.open(now_ns), self._scale_m)
-        seen_m = depth_m[depth_m > 0]
-        if seen_m.size and float(np.median(seen_m)) > FARTHEST_M:
-            self.close()
-            raise WrongFormat(
-                self._stream,
-                f"half of the scene lies beyond {np.median(seen_m):.0f} m with scale_m "
-                f"{self._scale_m:g}; scale_m is the length of one count in metres",
-            )
+        frame = self._raw.open(now_ns)
+        doubt = depth.doubt(self._metres(frame))
+        if doubt is None:
+            return
+        self.close()
+        scale_m = depth.applied(frame, self._scale_m)
+        advice = f"; set it to {scale_m * doubt.scale:g}" if doubt.scale else ""
+        raise WrongFormat(
+            self._stream,
+            f"{doubt} (scale_m, the length of one count in metres, is {scale_m:g}{advice})",
+        )
 
     def read(self, timeout_s: float) -> list[Sample]:
         """One frame, the newest."""
         frame = self._raw.next(timeout_s)
         if frame is None:
             return []
-        data = metres(frame.pixels, self._scale_m)
+        data = self._metres(frame.pixels)
         t_ns = frame.t_ns - self._delay_ns
         return [Sample(self._stream, t_ns, data, frame.arrival_ns, self._meta)]
 
@@ -101,9 +106,5 @@ class DepthCamera:
         """See sensors.driver.Driver."""
         self._raw.close()
 
-
-def metres(frame: Array, scale_m: float) -> Array:
-    """(H, W) uint16 counts or float32 metres -> (H, W) float32 metres; 0, NaN, inf, < 0 -> 0."""
-    if frame.dtype.kind == "u":
-        return frame.astype(np.float32) * np.float32(scale_m)
-    return np.where(np.isfinite(frame) & (frame > 0), frame, np.float32(0))
+    def _metres(self, frame: Array) -> Array:
+        return depth.metres(frame, self._scale_m, self._invalid)

@@ -6,7 +6,8 @@ OpenCV turns 16-bit video into 8-bit colour without a word unless CAP_PROP_CONVE
 
 from __future__ import annotations
 
-from bindstream.errors import WrongFormat
+from bindstream.errors import InvalidInput, WrongFormat
+from bindstream.grid import measures
 from bindstream.types import Array
 from sensors.driver import Clock
 from sensors.video import video
@@ -16,7 +17,7 @@ P2PRO_SHAPE = (384, 256)
 
 
 class Raw16:
-    """A video source whose frames are (H, W) uint16 or float32.
+    """A video source whose frames are (H, W) counts or float32.
 
     ``layout`` "y16": as they come. "p2pro": InfiRay P2 Pro and TOPDON TC001 (YUYV, 256x384),
     whose lower half holds the temperatures as uint16, little-endian.
@@ -64,17 +65,16 @@ class Raw16:
 
 
 def y16(stream: str, pixels: Array) -> Array:
-    """(H, W) uint16 or float32 as it is. Raises WrongFormat for 8-bit and for colour."""
-    if pixels.ndim == 3 and pixels.shape[2] == 1:
-        pixels = pixels[:, :, 0]
-    if pixels.ndim != 2 or pixels.dtype.name not in ("uint16", "float32"):
+    """(H, W) counts or floats, see `bindstream.grid`. Raises WrongFormat for 8-bit and colour."""
+    try:
+        return measures(pixels)
+    except InvalidInput as error:
         bits = pixels.dtype.itemsize * 8
         raise WrongFormat(
             stream,
             f"wanted 16-bit (or float32) one-channel frames, got {bits}-bit {pixels.dtype} of shape"
             f" {pixels.shape}: use a Y16/Z16 device, FFV1 gray16 video, or 16-bit PNG or TIFF",
-        )
-    return pixels
+        ) from error
 
 
 def p2pro(stream: str, pixels: Array) -> Array:

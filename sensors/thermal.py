@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from bindstream.errors import WrongFormat
+from bindstream import thermal
+from bindstream.doubt import Doubt
+from bindstream.errors import InvalidInput, WrongFormat
 from bindstream.types import Array, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
 from sensors.raw16 import Raw16
 from sensors.video_ask import ask
 
-COLDEST_K, HOTTEST_K = 150.0, 1500.0
-"""What the mean of a scene may be; else the counts are no temperature, or the scale is wrong."""
 P2PRO_SCALE = 1.0 / 64.0
 
 
 class ThermalCamera:
     """Frames of one thermal camera as (H, W) float32 kelvin.
 
-    ``source``: as for the depth camera; float32 pictures hold kelvin already. Counts become
-    ``count * kelvin_scale + kelvin_offset``: the defaults are FLIR's TLinear (0.01 K, Lepton and
-    Boson). ``layout`` "p2pro": InfiRay P2 Pro and TOPDON TC001, whose scale (1/64 K) is then the
-    default. A frame outside 150 to 1500 K on average is refused at opening and passed over later.
+    ``source``: as for the depth camera. Counts become ``count * kelvin_scale + kelvin_offset``:
+    the defaults are FLIR's TLinear (0.01 K, Lepton and Boson); float pictures hold kelvin, unless
+    either is set. ``layout`` "p2pro": InfiRay P2 Pro and TOPDON TC001, whose scale (1/64 K) is
+    then the default. ``rows``: how many lines, from the top, are picture, or [first, end): the
+    rest is telemetry. A frame that is no scene (150 to 1500 K on average) or holds telemetry is
+    refused at opening and passed over later.
 
     Raises ConfigError for an option that cannot be.
     """
@@ -37,6 +39,7 @@ class ThermalCamera:
         kelvin_scale: float | None = None,
         kelvin_offset: float = 0.0,
         layout: str = "y16",
+        rows: int | Sequence[int] | None = None,
         rate_hz: float | None = None,
         width: int | None = None,
         height: int | None = None,
@@ -46,13 +49,17 @@ class ThermalCamera:
         delay_ms: float = 0.0,
     ) -> None:
         options.one_of(stream, "layout", layout, ("y16", "p2pro"))
-        if kelvin_scale is None:
-            kelvin_scale = P2PRO_SCALE if layout == "p2pro" else 0.01
+        if kelvin_scale is None and layout == "p2pro":
+            kelvin_scale = P2PRO_SCALE
         self._stream = stream
-        self._scale = options.number(stream, "kelvin_scale", kelvin_scale, 1e-5, 10.0)
+        self._scale = None
+        if kelvin_scale is not None:
+            self._scale = options.number(stream, "kelvin_scale", kelvin_scale, 1e-5, 10.0)
         self._offset = options.number(stream, "kelvin_offset", kelvin_offset, -1000.0, 1000.0)
         self._delay_ns = round(options.number(stream, "delay_ms", delay_ms, 0, 10_000) * 1e6)
+        self._rows = picture_rows(stream, rows)
         self._out_of_range = 0
+        self.why = ""
         asked = ask(
             stream,
             source,
@@ -81,25 +88,22 @@ class ThermalCamera:
     def open(self, now_ns: Clock) -> None:
         """See sensors.driver.Driver; also refuses counts that are no temperature of a scene."""
         frame = self._raw.open(now_ns)
-        if not plausible(self._kelvin(frame)):
-            mean_k = float(self._kelvin(frame).mean())
+        doubt = thermal.telemetry(frame.shape, self._rows) or self._doubt(frame)
+        if doubt is not None:
             self.close()
-            raise WrongFormat(
-                self._stream,
-                f"the scene would be {mean_k:.0f} K with kelvin_scale {self._scale:g} and "
-                f"kelvin_offset {self._offset:g}: set them as the camera's manual says, and switch "
-                "its radiometric (TLinear) output on",
-            )
+            raise WrongFormat(self._stream, f"{doubt}{self._advice(frame, doubt)}")
 
     def read(self, timeout_s: float) -> list[Sample]:
         """One frame, the newest; [] for one that is no temperature, which is counted."""
         frame = self._raw.next(timeout_s)
         if frame is None:
             return []
-        data = self._kelvin(frame.pixels)
-        if not plausible(data):
+        if doubt := self._doubt(frame.pixels):
             self._out_of_range += 1
+            self.why = f"frames are passed over: {doubt}"
             return []
+        self.why = ""
+        data = self._kelvin(frame.pixels)
         return [Sample(self._stream, frame.t_ns - self._delay_ns, data, frame.arrival_ns)]
 
     def close(self) -> None:
@@ -107,16 +111,33 @@ class ThermalCamera:
         self._raw.close()
 
     def _kelvin(self, frame: Array) -> Array:
-        return kelvin(frame, self._scale, self._offset)
+        return thermal.kelvin(thermal.cropped(frame, self._rows), self._scale, self._offset)
+
+    def _doubt(self, frame: Array) -> Doubt | None:
+        try:
+            return thermal.doubt(self._kelvin(frame), counted=frame.dtype.kind != "f")
+        except InvalidInput as error:  # fewer lines than ``rows`` asks for
+            return Doubt(f"option {error}")
+
+    def _advice(self, frame: Array, doubt: Doubt) -> str:
+        if doubt.unit == "Celsius":
+            return f"; set kelvin_offset to {self._offset + doubt.offset:g}"
+        if "rows" in f"{doubt.what} {doubt.likely}":
+            return ""
+        scale = thermal.applied(frame, self._scale)
+        advice = f"kelvin_scale to {scale * doubt.scale:g}" if doubt.scale else "them"
+        return (
+            f" (kelvin_scale is {scale:g}, kelvin_offset {self._offset:g}): set {advice} as the"
+            " camera's manual says, and switch its radiometric (TLinear) output on"
+        )
 
 
-def kelvin(frame: Array, scale: float, offset: float) -> Array:
-    """(H, W) uint16 counts -> float32 kelvin; float32 frames are kelvin already."""
-    if frame.dtype.kind != "u":
-        return frame
-    return frame.astype(np.float32) * np.float32(scale) + np.float32(offset)
-
-
-def plausible(frame_k: Array) -> bool:
-    """Whether a frame's mean is a temperature of some scene; False where it is not finite."""
-    return bool(COLDEST_K <= float(frame_k.mean(dtype=np.float64)) <= HOTTEST_K)
+def picture_rows(stream: str, rows: int | Sequence[int] | None) -> thermal.Rows | None:
+    """The option ``rows``: a count from the top, or [first, end). Raises ConfigError."""
+    if rows is None:
+        return None
+    pair = [0, rows] if isinstance(rows, int) else rows
+    whole = isinstance(pair, list | tuple) and all(type(row) is int for row in pair)
+    if not whole or len(pair) != 2 or not 0 <= pair[0] < pair[1]:
+        raise options.refused(stream, "rows", rows, "a count of lines, or [first, end]")
+    return pair[0], pair[1]

@@ -32,7 +32,8 @@ def test_a_window_survives_being_a_file(tmp_path: Path, modality: Modality) -> N
     paired_files.write(tmp_path, "000000", cut[modality])
     paired_files.write_meta(tmp_path, cut)
     assert paired_files.moments(tmp_path, [modality]) == ["000000"]
-    (window,) = paired_files.read(tmp_path, modality, ["000000"])
+    ((file, window),) = paired_files.read(tmp_path, modality, ["000000"])
+    assert file.is_file()
     wanted = cut[modality]
     atol = 1 / 32000 if modality is Modality.AUDIO else 0
     assert window.data.dtype == wanted.data.dtype

@@ -26,6 +26,11 @@ RNG = np.random.default_rng(0)
 ASSETS = os.environ.get("IMAGEBIND_ASSETS")
 
 
+def moving(n: int) -> np.ndarray:
+    """(6, n) of an IMU that is shaken: m/s2, rad/s."""
+    return RNG.normal(size=(6, n)) + np.array([0, 0, 9.81, 0, 0, 0])[:, None]
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """One file of each kind, and weights."""
@@ -43,7 +48,7 @@ def folder(tmp_path_factory):
         sound.writeframes(RNG.integers(-9000, 9000, 60000, dtype=np.int16).tobytes())
     np.save(folder / "d.npy", RNG.uniform(1, 4, (48, 64)))
     np.save(folder / "t.npy", RNG.uniform(290, 300, (48, 64)))
-    np.save(folder / "u.npy", RNG.normal(size=(6, 2100)))
+    np.save(folder / "u.npy", moving(2100))
     return folder
 
 
@@ -100,7 +105,7 @@ def test_a_file_of_another_kind_is_one_clear_error(folder, capsys):
     assert main([*command, str(folder / "a.wav")]) == 2
     assert "a.wav: not a picture" in capsys.readouterr().err
     short = folder / "short.npy"
-    np.save(short, RNG.normal(size=(6, 500)))
+    np.save(short, moving(500))
     assert main([*command[:-1], "--imu", str(short)]) == 2
     assert "2000 samples at 400 Hz, got 500" in capsys.readouterr().err
 

@@ -135,6 +135,7 @@ def test_a_window_that_is_not_finite_spoils_itself_alone():
     broken.data[0, 0] = np.nan
     _, answers = run([window(0), window(1), broken, window(3)], 3)
     assert [a.refusal for a in answers] == [None, None, Reason.INVALID_INPUT, None]
+    assert [a.why for a in answers] == ["", "", "the encoder gave no finite vector", ""]
     assert answers[2].vector is None
 
 
@@ -150,6 +151,7 @@ def test_a_modality_that_the_encoder_lacks_is_invalid_input():
     """Breaks if what cannot be encoded looks like a failure of the encoder."""
     _, answers = run([window(0)], 1, error=InvalidInput("no thermal"))
     assert answers[0].refusal is Reason.INVALID_INPUT
+    assert answers[0].why == "no thermal"
 
 
 def test_too_few_vectors_are_an_error_not_a_silence():

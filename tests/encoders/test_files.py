@@ -96,28 +96,29 @@ def test_depth_is_metres_from_either_kind_of_file(tmp_path):
     steps = RNG.integers(0, 6000, (6, 8), dtype=np.uint16)
     Image.fromarray(steps).save(tmp_path / "d.png")
     np.save(tmp_path / "d.npy", steps / 1000)
-    from_picture = files.read_depth(tmp_path / "d.png", 0.001)
+    from_picture = files.read_depth(tmp_path / "d.png")
     assert from_picture.dtype == np.float32
-    assert np.allclose(from_picture, files.read_depth(tmp_path / "d.npy", 0.001))
+    assert np.allclose(from_picture, files.read_depth(tmp_path / "d.npy"))
+    assert np.allclose(from_picture / 2, files.read_depth(tmp_path / "d.png", 0.0005))
     Image.new("RGB", (8, 6)).save(tmp_path / "colour.png")
     Image.new("L", (8, 6)).save(tmp_path / "grey.png")
     for name in ("colour.png", "grey.png"):
         with pytest.raises(InvalidInput, match=f"{name}: wants 16 bits per pixel"):
-            files.read_depth(tmp_path / name, 0.001)
+            files.read_depth(tmp_path / name)
 
 
 def test_thermal_is_kelvin_or_the_cameras_own_picture(tmp_path):
     """Breaks if centikelvin pass for kelvin, or 8-bit pictures are refused."""
     steps = RNG.integers(28000, 31000, (6, 8), dtype=np.uint16)
     Image.fromarray(steps).save(tmp_path / "t.png")
-    assert np.allclose(files.read_thermal(tmp_path / "t.png", 0.01), steps / 100)
+    assert np.allclose(files.read_thermal(tmp_path / "t.png"), steps / 100)
     Image.new("RGB", (8, 6), (80, 80, 80)).save(tmp_path / "shown.png")
-    assert np.allclose(files.read_thermal(tmp_path / "shown.png", 0.01), 80)
+    assert np.allclose(files.read_thermal(tmp_path / "shown.png"), 80)
 
 
 def test_imu_lies_either_way(tmp_path):
     """Breaks if time and channels are swapped."""
-    signal = RNG.normal(size=(6, 50)).astype(np.float32)
+    signal = (RNG.normal(size=(6, 50)) + np.array([0, 0, 9.81, 0, 0, 0])[:, None]).astype("f4")
     np.save(tmp_path / "a.npy", signal)
     np.save(tmp_path / "b.npy", signal.T)
     np.savetxt(tmp_path / "c.csv", signal.T, delimiter=",", header="ax,ay,az,gx,gy,gz", comments="")
@@ -129,9 +130,9 @@ def test_imu_lies_either_way(tmp_path):
 @pytest.mark.parametrize(
     ("array", "says"),
     [
-        (np.zeros((5, 50)), "wants six columns"),
-        (np.full((6, 50), np.nan), "not finite"),
-        (np.zeros((6, 1)), "wants six columns"),
+        (np.zeros((5, 50)), "wants six columns.*got 5 without names"),
+        (np.full((6, 50), np.nan), "50 of 50 readings hold values that are not finite"),
+        (np.ones((6, 1)), "got 1 readings"),
     ],
 )
 def test_what_is_no_imu_is_refused(tmp_path, array, says):
@@ -144,5 +145,5 @@ def test_what_is_no_imu_is_refused(tmp_path, array, says):
 def test_pickled_arrays_are_refused(tmp_path):
     """Breaks if an array file can run code."""
     np.save(tmp_path / "i.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(InvalidInput, match="not an array"):
+    with pytest.raises(InvalidInput, match="not a NumPy array"):
         files.read_imu(tmp_path / "i.npy")

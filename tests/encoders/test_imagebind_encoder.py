@@ -76,7 +76,7 @@ def test_encodes_each_modality_as_the_plain_model_does(encoder, weights, modalit
     assert np.ptp(out, axis=0).max() > 1e-4  # different windows, different vectors
 
 
-@pytest.mark.parametrize("modality", [m for m in SHAPES if m is not Modality.VISION])
+@pytest.mark.parametrize("modality", [Modality.AUDIO, Modality.THERMAL, Modality.IMU])
 def test_what_is_not_finite_is_refused_alone(encoder, modality, caplog):
     """Breaks if one NaN poisons the batch, or passes in silence."""
     first, last = window(modality), window(modality)
@@ -85,6 +85,19 @@ def test_what_is_not_finite_is_refused_alone(encoder, modality, caplog):
     assert np.isnan(out[1]).all()
     assert np.allclose(out[[0, 2]], encoder.encode([first, last]), atol=1e-6)
     assert f"stream 'the-{modality}' seq 0: not encoded: 1 values are not finite" in caplog.text
+    assert encoder.fault(spoilt(modality)) == "1 values are not finite"
+    assert encoder.fault(first) is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -1.0])
+def test_one_pixel_without_depth_is_a_hole(encoder, value):
+    """Breaks if one NaN pixel drops the window, or spreads, or infinity is far away."""
+    data = RNG.uniform(1, 6, SHAPES[Modality.DEPTH]).astype(np.float32)
+    as_zero, as_value = data.copy(), data.copy()
+    as_zero[9, 7], as_value[9, 7] = 0.0, value
+    hole, other = encoder.encode([window(Modality.DEPTH, d) for d in (as_zero, as_value)])
+    assert np.array_equal(hole, other)
+    assert "all are holes" in encoder.fault(window(Modality.DEPTH, np.full((4, 5), value, "f4")))
 
 
 @pytest.mark.parametrize(

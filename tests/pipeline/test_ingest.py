@@ -91,14 +91,26 @@ def test_a_window_that_the_encoder_never_answers_is_given_up():
     sums_hold(robot)
 
 
+def told(robot: Robot, why: str) -> None:
+    """Wait until the stream's newest health gives that reason."""
+    end_s = time.monotonic() + 20
+    while (found := robot.of(Health)[-1:]) == [] or found[0].detail["why"] != why:
+        assert time.monotonic() < end_s, found
+        time.sleep(0.05)
+
+
 def test_data_that_is_not_finite_is_invalid_input():
-    """Breaks if a vector of NaN is published, or a broken sensor looks like a broken encoder."""
+    """Breaks if a vector of NaN is published, a broken sensor looks like a broken encoder, or a
+    stream that gives nothing has no words for it."""
     with Robot("depth") as robot:
         Probe.tell["depth"] = lambda s: replace(s, data=np.full((4, 4), np.nan, np.float32))
         robot.start()
         robot.wait(Tombstone, 2, reason=Reason.INVALID_INPUT)
+        told(robot, "a window cannot be encoded: the encoder gave no finite vector")
         Probe.tell.clear()
         robot.wait(Embedding, 2)
+        told(robot, "")
+    assert "no finite vector" in robot.events("invalid_input")[0]["why"]
     assert all(np.isfinite(e.vector).all() for e in robot.of(Embedding))
     sums_hold(robot)
 

@@ -10,7 +10,7 @@ import pytest
 
 from bindstream.errors import ConfigError, WrongFormat
 from bindstream.types import DepthMeta
-from sensors.depth import DepthCamera, metres
+from sensors.depth import DepthCamera
 from tests.devices.reading import played
 from tests.devices.video_files import write_gray8, write_gray16, write_images, write_rgb
 
@@ -88,7 +88,7 @@ def test_a_frame_of_holes_alone_is_a_frame(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("fx_px", 0), ("baseline_m", 50), ("scale_m", -1), ("scale_m", None)]
+    ("key", "value"), [("fx_px", 0), ("baseline_m", 50), ("scale_m", -1), ("invalid", "x")]
 )
 def test_bad_options_are_named(key, value):
     """Breaks if `check` would let optics pass that make no sense."""
@@ -96,8 +96,27 @@ def test_bad_options_are_named(key, value):
         DepthCamera("d", **({"source": 0} | OPTICS | {key: value}))
 
 
-def test_metres_keeps_holes_and_shape():
-    """Breaks if 0 becomes anything but a hole."""
-    out = metres(np.array([[0, 1, 65535]], np.uint16), 0.0001)
-    assert out.dtype == np.float32
-    assert np.allclose(out, [[0, 0.0001, 6.5535]])
+def test_float_millimetres_are_refused_with_advice_that_works(tmp_path):
+    """Breaks if float millimetres pass as metres, or the option that the message names does
+    nothing on float frames."""
+    frame = np.full((48, 64), 2150.0, np.float32)
+    assert cv2.imwrite(str(tmp_path / "f.tiff"), frame)
+    source = {"source": str(tmp_path / "f.tiff"), "rate_hz": 20} | OPTICS
+    with pytest.raises(WrongFormat, match=r"millimetres.*set it to 0\.001"):
+        DepthCamera("d", **source).open(time.time_ns)
+    (sample,) = played(DepthCamera("d", scale_m=0.001, **source))
+    assert np.allclose(sample.data, 2.15)
+
+
+def test_the_count_for_nothing_is_a_hole(tmp_path):
+    """Breaks if 65535 is measured as 65.5 m, or another camera's count cannot be stated."""
+    frame = np.full((48, 64), 2000, np.uint16)
+    frame[0, 0], frame[0, 1] = 65535, 4095
+    source = write_images(tmp_path / "%d.png", [frame])
+    asked = {"source": str(source), "rate_hz": 9} | OPTICS
+    (sample,) = played(DepthCamera("d", **asked))
+    assert np.allclose(sample.data[0, :3], [0, 4.095, 2])
+    (sample,) = played(DepthCamera("d", invalid=4095, **asked))
+    assert np.allclose(sample.data[0, :3], [65.535, 0, 2])
+    (sample,) = played(DepthCamera("d", invalid=None, **asked))
+    assert np.allclose(sample.data[0, :3], [65.535, 4.095, 2])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
+import msgspec
 import numpy as np
 import pytest
 
 from bindstream.errors import ConfigError, DeviceUnavailable
-from bindstream.feed import Feed
+from bindstream.feed import Feed, Header
 from bindstream.types import DepthMeta, Modality
-from sensors.push import Push
+from sensors.push import GRAVITY_READINGS, JUDGED_EVERY, Push
 
 OFFSET_NS = 777 * 10**9
 
@@ -70,6 +71,46 @@ def test_depth_carries_its_optics():
     driver.close()
     with pytest.raises(ConfigError, match="option fx_px"):
         Push("d", modality="depth")
+
+
+def test_pushed_gravity_must_be_gravity():
+    """Breaks if a pushed IMU in g passes for m/s2 (its z-scores hide it), or no word says so."""
+    driver = Push("i", modality="imu")
+    driver.open(robot_clock)
+    with Feed("i", "imu") as feed:
+        for n in range(GRAVITY_READINGS):
+            while not feed.push([0, 0, 1.0, 0, 0, 0]):
+                time.sleep(0.01)
+            came = driver.read(2.0)
+            assert len(came) == (n < GRAVITY_READINGS - 1)
+        assert "the device seems to give g" in driver.why
+        assert driver.counters["rejected"] == 1
+        for _ in range(GRAVITY_READINGS + JUDGED_EVERY):
+            feed.push([0, 0, 9.8, 0, 0, 0])
+            driver.read(2.0)
+        assert pushed(driver, feed, [0, 0, 9.8, 0, 0, 0]).data[2] == pytest.approx(9.8)
+        assert driver.why == ""
+    driver.close()
+
+
+def test_what_is_refused_says_why_until_it_is_right():
+    """Breaks if a program that checks nothing pushes nonsense and the stream only stays empty."""
+    driver = Push("t", modality="thermal")
+    driver.open(robot_clock)
+    header = Header(v=1, modality="thermal", dtype="<f4", shape=(4, 4), t_ns=None, sent_ns=0)
+    cases = {np.inf: "wanted finite numbers", 22.5: "these seem to be Celsius"}
+    with Feed("t", "thermal") as feed:
+        for value, said in cases.items():
+            frame = np.full((4, 4), value, np.float32)
+            while not feed._send([msgspec.msgpack.encode(header), frame.data]):
+                time.sleep(0.01)
+            assert driver.read(2.0) == []
+            assert "what is pushed is refused: thermal:" in driver.why
+            assert said in driver.why
+        pushed(driver, feed, np.full((4, 4), 300.0))
+        assert driver.why == ""
+        assert driver.counters["rejected"] == 2
+    driver.close()
 
 
 def test_one_driver_per_name_and_the_name_is_released():

@@ -10,7 +10,7 @@ import pytest
 
 from bindstream.errors import ConfigError, WrongFormat
 from sensors.raw16 import p2pro
-from sensors.thermal import ThermalCamera, plausible
+from sensors.thermal import ThermalCamera
 from tests.devices.reading import played
 from tests.devices.video_files import write_gray8, write_gray16, write_images
 
@@ -82,13 +82,42 @@ def test_a_frame_out_of_range_is_passed_over_and_counted(tmp_path):
     assert camera.counters["out_of_range"] == 1
 
 
-def test_plausible_refuses_nan():
-    """Breaks if NaN compares its way through."""
-    assert not plausible(np.full((2, 2), np.nan, np.float32))
+def test_float_celsius_is_refused_with_advice_that_works(tmp_path):
+    """Breaks if Celsius pass as kelvin, or the option that the message names does nothing on
+    float frames."""
+    assert cv2.imwrite(str(tmp_path / "c.tiff"), np.full((48, 64), 22.5, np.float32))
+    source = {"source": str(tmp_path / "c.tiff"), "rate_hz": 9}
+    with pytest.raises(WrongFormat, match=r"seem to be Celsius; set kelvin_offset to 273\.15"):
+        ThermalCamera("t", **source).open(time.time_ns)
+    (sample,) = played(ThermalCamera("t", kelvin_offset=273.15, **source))
+    assert np.allclose(sample.data, 295.65)
+
+
+def test_lines_of_telemetry_are_noticed_and_can_be_cut(tmp_path):
+    """Breaks if two lines of a Lepton's counters stretch the contrast of every picture."""
+    frame = np.vstack([warm(1, 120, 160)[0], np.full((2, 160), 27300, np.uint16)])
+    source = {"source": str(write_images(tmp_path / "%d.png", [frame])), "rate_hz": 9}
+    with pytest.raises(WrongFormat, match="160x120 camera with 2 lines of telemetry: rows: 120"):
+        ThermalCamera("t", **source).open(time.time_ns)
+    for rows, lines in ((120, frame[:120]), ([2, 122], frame[2:]), (122, frame)):
+        (sample,) = played(ThermalCamera("t", rows=rows, **source))
+        assert np.allclose(sample.data, lines / 100)
+    with pytest.raises(WrongFormat, match="option rows 0 to 130 were asked for, got 122"):
+        ThermalCamera("t", rows=130, **source).open(time.time_ns)
+
+
+def test_frames_passed_over_say_why(tmp_path):
+    """Breaks if a stream gives nothing for a while and no word tells the reason."""
+    frames = warm(3)
+    frames[1] = frames[2] = np.zeros_like(frames[1])
+    camera = ThermalCamera("t", source=str(write_gray16(tmp_path / "t.mkv", frames, 9)))
+    played(camera)
+    assert "frames are passed over: the scene would be 0 K" in camera.why
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("layout", "yuv"), ("kelvin_scale", 0), ("kelvin_offset", "C")]
+    ("key", "value"),
+    [("layout", "yuv"), ("kelvin_scale", 0), ("kelvin_offset", "C"), ("rows", [3, 2])],
 )
 def test_bad_options_are_named(key, value):
     """Breaks if `check` would let a scale pass that makes no sense."""
