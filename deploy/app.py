@@ -1,28 +1,23 @@
-"""The graph: sensors -> encoders -> publisher, and the HTTP ingress. One screen.
+"""The graph: one application per lifetime, which call each other by name. One screen.
 
 No ``from __future__ import annotations`` here: Ray reads the type of ``args`` from the signature.
 """
 
-import logging
 from typing import Any
 
 import ray
 from ray import serve
+from ray.serve.handle import DeploymentHandle
 
-from bindstream.types import Modality
-from deploy.config import AppArgs, EncoderArgs
+from bindstream.errors import ConfigError
+from deploy.arguments import EncoderArgs, RobotArgs, StreamArgs
 from deploy.ingress import Ingress
-from deploy.plans import stream_plan
+from deploy.plans import robot_plan, stream_plan
+from deploy.serve_file import ENCODER, INGRESS, PUBLISHER, STREAM
 from encoders.replica import EncoderReplica
 from pipeline.ingest import Ingest
-from pipeline.plan import PublishPlan, QuestionPlan, StreamPlan
 from pipeline.publish import Publish
 
-_log = logging.getLogger("ray.serve")
-LOOSE = (
-    "robot '%s' has no robot.labels, and this Ray has %d hosts: a stream that Ray places on "
-    "another host than the publisher waits for ever; pin them (docs/deploy.md, Several hosts)"
-)
 QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 OWNED: dict[str, Any] = {
     "num_replicas": 1,
@@ -32,99 +27,79 @@ OWNED: dict[str, Any] = {
     "logging_config": QUIET,
 }
 """Of every deployment but the encoders: found dead within a second, stopped without delay."""
+ASKED_AT_ONCE = 64
+"""Calls that an encoder holds: a few per stream of each robot that it serves."""
 
 
-def build(args: AppArgs) -> serve.Application:
-    """Plain arguments -> Serve application. Raises ConfigError before anything starts."""
-    _warn_of_loose_parts(args)
-    plans = [stream_plan(args, stream) for stream in args.streams]
-    asked_at_once = 2 + sum(stream.in_flight for stream in args.streams)
-    encoders = {encoder.name: _encoder(encoder, asked_at_once) for encoder in args.encoders}
-    on_robot = {"num_cpus": 0, "label_selector": args.robot.labels}
-    streams = {
-        plan.stream: serve.deployment(Ingest)
-        .options(name=f"stream-{plan.stream}", ray_actor_options=on_robot, **OWNED)
-        .bind(plan, encoders[args.encoder_of(plan.modality).name])
-        for plan in plans
-    }
-    speaker = encoders[_speaker(args).name]
-    publisher = (
-        serve.deployment(Publish)
-        .options(name="publisher", ray_actor_options=on_robot, **OWNED)
-        .bind(publish_plan(args, plans), speaker)
-    )
-    return (
-        serve.deployment(Ingress)
-        .options(name="ingress", ray_actor_options={"num_cpus": 0}, **OWNED)
-        .bind(publisher, speaker, streams)
-    )
-
-
-def _warn_of_loose_parts(args: AppArgs) -> None:
-    """Sensors and publisher speak through a socket of one host; Ray may place them on several."""
-    if ray.is_initialized() and not args.robot.labels:
-        hosts = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
-        if len(hosts) > 1:
-            _log.warning(LOOSE, args.robot.name, len(hosts))
-
-
-def _encoder(encoder: EncoderArgs, asked_at_once: int) -> serve.Application:
+def encoder(args: EncoderArgs) -> serve.Application:
+    """One encoder. A new version comes up before the old one drains: no stream waits for it."""
     return (
         serve.deployment(EncoderReplica)
         .options(
-            name=encoder.name,
-            num_replicas=encoder.replicas,
-            ray_actor_options={"num_cpus": 1, **encoder.ray_actor_options},
-            max_ongoing_requests=max(16, 2 * encoder.max_batch, asked_at_once),
+            name=ENCODER,
+            num_replicas=args.replicas,
+            ray_actor_options={"num_cpus": 1, **args.ray_actor_options},
+            max_ongoing_requests=max(ASKED_AT_ONCE, 2 * args.max_batch),
             max_queued_requests=4,
+            max_surge_percent=100,
             health_check_period_s=2,
             graceful_shutdown_wait_loop_s=0.2,
             graceful_shutdown_timeout_s=5,
             logging_config=QUIET,
         )
         .bind(
-            encoder.kind,
-            encoder.weights,
-            encoder.modalities,
-            encoder.device,
-            encoder.dtype,
-            encoder.threads,
-            encoder.max_batch,
-            encoder.options,
+            args.kind,
+            args.weights,
+            args.modalities,
+            args.device,
+            args.dtype,
+            args.threads,
+            args.max_batch,
+            args.options,
         )
     )
 
 
-def _speaker(args: AppArgs) -> EncoderArgs:
-    """The encoder that is asked for words."""
-    for encoder in args.encoders:
-        if encoder.modalities is None or Modality.TEXT in encoder.modalities:
-            return encoder
-    return args.encoders[0]
-
-
-def publish_plan(args: AppArgs, plans: list[StreamPlan]) -> PublishPlan:
-    """The publisher's plain values."""
-    ages = {p.stream: args.scene.max_age_s or 2.0 + p.hop_s for p in plans}
-    return PublishPlan(
-        robot=args.robot.name,
-        endpoint=args.publish.endpoint,
-        dtype=args.publish.dtype,
-        streams={p.stream: p.modality for p in plans},
-        hops_s={p.stream: p.hop_s for p in plans},
-        deadlines_s={p.stream: p.deadline_s for p in plans},
-        max_ages_s=ages,
-        weights=dict(args.scene.weights),
-        scene_hop_s=args.scene.hop_s,
-        scene_delay_s=args.scene.delay_s,
-        questions=[
-            QuestionPlan(
-                name=name,
-                phrases={word: list(said) for word, said in question.words.items()},
-                prompts=list(question.prompts),
-                modalities=list(question.modalities),
-                margin=question.margin,
-            )
-            for name, question in args.labels.items()
-        ],
+def stream(args: StreamArgs) -> serve.Application:
+    """One sensor. Raises ConfigError where it could not meet its robot's publisher."""
+    _stay_together(f"stream '{args.name}'", args.labels)
+    pinned = {"num_cpus": 0, "label_selector": args.labels}
+    return (
+        serve.deployment(Ingest)
+        .options(name=STREAM, ray_actor_options=pinned, **OWNED)
+        .bind(stream_plan(args), DeploymentHandle(ENCODER, args.encoder), own_app)
     )
+
+
+def robot(args: RobotArgs) -> serve.Application:
+    """One robot: its publisher, and the HTTP ingress before it."""
+    _stay_together(f"robot '{args.name}'", args.labels)
+    pinned = {"num_cpus": 0, "label_selector": args.labels}
+    speaker = DeploymentHandle(ENCODER, args.encoder)
+    publisher = (
+        serve.deployment(Publish)
+        .options(name=PUBLISHER, ray_actor_options=pinned, **OWNED)
+        .bind(robot_plan(args), speaker)
+    )
+    return (
+        serve.deployment(Ingress)
+        .options(name=INGRESS, ray_actor_options={"num_cpus": 0}, **OWNED)
+        .bind(publisher, speaker)
+    )
+
+
+def own_app() -> str:
+    """Inside a replica: the name of its application, by which the ingress finds it."""
+    return str(serve.get_replica_context().app_name)
+
+
+def _stay_together(what: str, labels: dict[str, str]) -> None:
+    """Sensors and publisher speak through a socket of one host; Ray may place them on several."""
+    if labels or not ray.is_initialized():
+        return
+    hosts = {node["NodeManagerAddress"] for node in ray.nodes() if node["Alive"]}
+    if len(hosts) > 1:
+        raise ConfigError(
+            f"{what} has no labels, and this Ray has {len(hosts)} hosts: it could be placed apart "
+            "from its robot's other parts; pin them all to one host (docs/deploy.md, Several hosts)"
+        )

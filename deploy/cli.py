@@ -18,6 +18,7 @@ import sys
 
 VERBS = {
     "run": ("deploy.run", "run everything on this machine, with a live table"),
+    "apply": ("deploy.apply", "change a running robot; only what changed restarts"),
     "check": ("deploy.check", "validate a configuration; start nothing"),
     "plan": ("deploy.plan", "rates, windows, bytes per second and worst age of a configuration"),
     "devices": ("deploy.devices", "list the sensors of this machine"),

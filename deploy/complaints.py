@@ -53,7 +53,7 @@ def _complaint(place: list[str], item: Any, models: Mapping[str, type[BaseModel]
     key = ".".join(place) or "args"
     if item["type"] == "extra_forbidden":
         known = set(models[place[0] if len(place) > 1 else ""].model_fields)
-        if place[0] == "streams" and not did_you_mean(place[-1], known):
+        if "driver" in known and not did_you_mean(place[-1], known):
             return f"unknown key '{key}'; if it is the driver's, it belongs under its 'options'"
         return f"unknown key '{key}'{nearest(place[-1], known)}"
     if item["type"] == "missing":

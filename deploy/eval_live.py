@@ -10,9 +10,10 @@ from typing import Any
 from bindstream.errors import ConfigError
 from bindstream.subscriber import Subscriber
 from bindstream.types import Scene
-from deploy.config import AppArgs, Config, QuestionArgs
+from deploy.arguments import QuestionArgs
+from deploy.config import Config, Robot
 from deploy.following import Following, Score, Tick
-from deploy.plans import stream_plan
+from deploy.formats import window_formats
 from deploy.reach import why_nothing
 from deploy.sheet import Column, plain, table, terminal_width
 from deploy.world_truth import WorldTruth
@@ -27,11 +28,12 @@ def follow(config: Config, seconds: float) -> list[Score]:
 
     Raises ConfigError when its streams are not one simulated world, or when nobody publishes.
     """
-    world = WorldTruth.of(config.args)
+    robot = config.robots[0]
+    world = WorldTruth.of(robot)
     if world is None:
         raise ConfigError("--live needs a robot whose streams are all one world: seed and script")
-    following = Following(allowed_s(config.args))
-    for scene in _scenes(config.args.publish.endpoint, seconds):
+    following = Following(allowed_s(config, robot))
+    for scene in _scenes(robot.args.publish.endpoint, seconds):
         following.add(
             Tick(
                 t_s=scene.end_ns / 1e9,
@@ -43,9 +45,9 @@ def follow(config: Config, seconds: float) -> list[Score]:
     return following.scores()
 
 
-def allowed_s(args: AppArgs) -> dict[str, float]:
+def allowed_s(config: Config, robot: Robot) -> dict[str, float]:
     """Per question the longest window, plus its hop, among the streams that can answer."""
-    return {name: _slowest_s(args, question) for name, question in args.labels.items()}
+    return {name: _slowest_s(config, robot, q) for name, q in robot.live.labels.items()}
 
 
 def record(score: Score) -> dict[str, Any]:
@@ -66,9 +68,10 @@ def _cells(s: Score) -> list[str]:
     return [s.question, str(s.ticks), *shares, *counts, *lags, f"{s.allowed_s:.2f}"]
 
 
-def _slowest_s(args: AppArgs, question: QuestionArgs) -> float:
-    asked = [s for s in args.streams if s.modality in question.modalities]
-    return max((stream_plan(args, s).length_s + s.hop for s in asked), default=0.0)
+def _slowest_s(config: Config, robot: Robot, question: QuestionArgs) -> float:
+    asked = [s for s in robot.streams if s.modality in question.modalities]
+    lengths = (window_formats(config, s)[0] + s.hop for s in asked)
+    return max(lengths, default=0.0)
 
 
 def _scenes(endpoint: str, seconds: float) -> Iterator[Scene]:

@@ -1,24 +1,49 @@
-"""A stream's configuration -> the plain values that its deployment takes. Pure; knows no Ray."""
+"""Arguments -> the plain values that the pipeline's deployments take. Pure; knows no Ray."""
 
 from __future__ import annotations
 
-from deploy.config import AppArgs, StreamArgs
-from deploy.formats import window_formats
-from pipeline.plan import StreamPlan
+from deploy.arguments import LiveArgs, RobotArgs, StreamArgs
+from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
 
 
-def stream_plan(args: AppArgs, stream: StreamArgs) -> StreamPlan:
-    """One stream's plain values. Raises ConfigError when its window does not fit the weights."""
-    length_s, frames = window_formats(args.encoder_of(stream.modality), stream)
+def stream_plan(args: StreamArgs) -> StreamPlan:
+    """One stream's plain values."""
     return StreamPlan(
-        robot=args.robot.name,
-        stream=stream.name,
-        modality=stream.modality,
-        driver=stream.driver,
-        options=dict(stream.options),
-        length_s=length_s,
-        hop_s=stream.hop,
-        frames=frames,
-        deadline_s=stream.deadline_s,
-        in_flight=stream.in_flight,
+        robot=args.robot,
+        stream=args.name,
+        modality=args.modality,
+        driver=args.driver,
+        options=dict(args.options),
+        length_s=args.length_s,
+        hop_s=args.hop,
+        deadline_s=args.deadline_s,
+        in_flight=args.in_flight,
+    )
+
+
+def robot_plan(args: RobotArgs) -> RobotPlan:
+    """What a publisher is told at its start."""
+    return RobotPlan(args.name, args.publish.endpoint, args.publish.dtype)
+
+
+def live_plan(args: LiveArgs) -> LivePlan:
+    """What a publisher may be told at any time."""
+    scene = args.scene
+    questions = tuple(
+        QuestionPlan(
+            name=name,
+            phrases={word: list(said) for word, said in question.words.items()},
+            prompts=list(question.prompts),
+            modalities=list(question.modalities),
+            margin=question.margin,
+        )
+        for name, question in args.labels.items()
+    )
+    return LivePlan(
+        expect=args.expect or (),
+        scene_hop_s=scene.hop_s,
+        scene_delay_s=scene.delay_s,
+        max_age_s=scene.max_age_s,
+        weights=dict(scene.weights),
+        questions=questions,
     )

@@ -12,17 +12,20 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bindstream.errors import BindstreamError
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding, Health
 from bindstream.wire import Message
 from deploy import leftovers
+from deploy.arguments import StreamArgs
 from deploy.config import Config, load
+from deploy.control import Answer, Control, Outcome
+from deploy.changes import Change
 from deploy.deployment import Deployment
 from deploy.display import Lines, Table
 from deploy.patience import FIRST_S, Patience
@@ -35,8 +38,12 @@ from deploy.world_truth import WorldTruth
 REFRESH_S = 0.25
 DRAIN_S = 20.0
 ATTACHED_LEAVE_S = 4.0
-UNREAD = ("deployments", "runtime_env", "external_scaler_enabled", "logging_config")
-"""Of an application's entry: ``serve deploy`` reads them, ``run`` does not."""
+CONTROL_S = 0.2
+HELLO_S = 10.0
+UNREAD = ("runtime_env", "external_scaler_enabled", "logging_config")
+READ = {"name", "user_config"}
+"""Of an application's entry ``serve deploy`` reads UNREAD too, and of its deployments more than
+READ; ``run`` does not."""
 
 
 def live(
@@ -59,7 +66,7 @@ def live(
         leftovers.reap()  # before we look whose the ports are
     preflight(config, devices=ours, ports=ours)
     _say_unread(config)
-    show = Lines() if as_json else Table(config.args.robot.name, WorldTruth.of(config.args))
+    show = Lines() if as_json else Table(_names(config), WorldTruth.of(config.robots[0]))
     session = Session(config, show, stopping, Patience(seconds, time.monotonic()))
     session.ray = AttachedRay(address) if address else PrivateRay()
     stopping.begin()
@@ -75,14 +82,20 @@ def live(
     return code
 
 
+def _names(config: Config) -> str:
+    return ", ".join(robot.name for robot in config.robots)
+
+
 def _say_unread(config: Config) -> None:
-    found = [key for key in UNREAD if config.application.get(key)]
-    if found:
-        print(
-            f"bindstream run: {config.path}: applications[0].{', '.join(found)}: "
-            "'serve deploy' obeys it, 'run' does not",
-            file=sys.stderr,
-        )
+    for entry in config.serve["applications"]:
+        found = {key for key in UNREAD if entry.get(key)}
+        found |= {key for one in entry.get("deployments") or [] for key in one} - READ
+        if found:
+            print(
+                f"bindstream run: {config.path}: application '{entry['name']}': "
+                f"{', '.join(sorted(found))}: 'serve deploy' obeys it, 'run' does not",
+                file=sys.stderr,
+            )
 
 
 def _leave(code: int) -> None:
@@ -140,14 +153,14 @@ class Session:
     def __init__(
         self, config: Config, show: Lines | Table, stopping: Stopping, patience: Patience
     ) -> None:
-        self._endpoint = config.args.publish.endpoint
+        self._endpoints = [robot.args.publish.endpoint for robot in config.robots]
         self._show = show
         self._stopping = stopping
         self._patience = patience
         self._deployment = Deployment(config, _say)
         self._begun_s = time.monotonic()
         self._first: dict[str, float] = {}
-        self._rows = {stream.name: StreamRow("", stream.name) for stream in config.args.streams}
+        self._rows = {(s.robot, s.name): StreamRow(s.robot, s.name) for s in config.streams}
         self._failures: list[str] = []
         self._drain_s = 0.0
         self._deployed = threading.Event()
@@ -157,7 +170,7 @@ class Session:
     def run(self) -> None:
         """Returns at the end, whichever way it comes."""
         topics = ("embedding/", "scene/", "event/", "health/")
-        with Subscriber(self._endpoint, topics=topics, tombstones=True) as stream:
+        with Subscriber(self._endpoints, topics=topics, tombstones=True) as stream:
             self._robot.start()
             while not self._over():
                 self._take(stream.receive(REFRESH_S))
@@ -193,7 +206,7 @@ class Session:
             case Embedding():
                 self._note(message)
             case Health():
-                self._rows[message.stream] = row_of(message)
+                self._rows[message.robot, message.stream] = row_of(message)
 
     def _note(self, embedding: Embedding) -> None:
         self._patience.vector(time.monotonic())
@@ -230,7 +243,7 @@ class Session:
     def _live(self) -> None:
         try:
             self._start()
-            self._left.wait()
+            self._obey()
         except BaseException as error:  # the main thread reports it and stops
             if not self._left.is_set():
                 self._failures.append(_said(error))
@@ -248,6 +261,42 @@ class Session:
         if not self._left.is_set():
             self._patience.deployed(time.monotonic())
             self._deployed.set()
+
+    def _obey(self) -> None:
+        """Do what other programs ask for, until it is time to leave."""
+        control = Control(robot.name for robot in self._deployment.config.robots)
+        try:
+            while not self._left.is_set():
+                control.serve(CONTROL_S, self._apply)
+                control.also(robot.name for robot in self._deployment.config.robots)
+        finally:
+            control.close()
+
+    def _apply(self, path: Path) -> Answer:
+        config = load(path)
+        preflight(config, devices=False, ports=False)
+        before, streams = self._epochs(), {a.name: a.args for a in config.apps}
+        with self._step(f"apply {path.name}"):
+            made = self._deployment.apply(config, self._left)
+        self.ray.note()
+        new = [c.app for c in made if c.kind in ("added", "restarted")]
+        self._await_epochs([_place(streams[app]) for app in new], before)
+        after = self._epochs()
+        places = {a.name: _place(a.args) for a in config.apps}
+        return Answer([_outcome(change, places, before, after) for change in made])
+
+    def _epochs(self) -> dict[tuple[str, str], int]:
+        return {place: row.epoch for place, row in self._rows.items()}
+
+    def _await_epochs(self, places: list[tuple[str, str]], before: Mapping[Any, int]) -> None:
+        """A stream that starts anew says hello a moment after it stands."""
+        until_s = time.monotonic() + HELLO_S
+        waited = [place for place in places if place[1]]
+        while time.monotonic() < until_s and not self._left.is_set():
+            now = self._epochs()
+            if all(now.get(place, 0) > before.get(place, 0) for place in waited):
+                return
+            time.sleep(0.05)
 
     def _end(self) -> None:
         import ray
@@ -269,6 +318,21 @@ class Session:
             self._show.finish(name, time.monotonic() - start_s, failed=True)
             raise
         self._show.finish(name, time.monotonic() - start_s)
+
+
+def _place(args: object) -> tuple[str, str]:
+    """A stream's robot and name; ("", "") of any other application."""
+    return (args.robot, args.name) if isinstance(args, StreamArgs) else ("", "")
+
+
+def _outcome(
+    change: Change,
+    places: Mapping[str, tuple[str, str]],
+    before: Mapping[tuple[str, str], int],
+    after: Mapping[tuple[str, str], int],
+) -> Outcome:
+    place = places.get(change.app, ("", ""))
+    return Outcome(change.app, change.kind, before.get(place, 0), after.get(place, 0))
 
 
 def _say(waiting: str) -> None:

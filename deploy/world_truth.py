@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.config import AppArgs
+from deploy.config import Robot
 from sensors import world_script
 
 
@@ -18,16 +18,16 @@ class WorldTruth:
     questions: tuple[str, ...]
 
     @classmethod
-    def of(cls, args: AppArgs) -> WorldTruth | None:
+    def of(cls, robot: Robot) -> WorldTruth | None:
         """The world of a robot whose streams are all one world; None for any other robot."""
         worlds = [
             (int(s.options.get("seed", 0)), s.options.get("script"))
-            for s in args.streams
+            for s in robot.streams
             if s.driver == "world"
         ]
-        if len(worlds) != len(args.streams) or any(world != worlds[0] for world in worlds):
+        if len(worlds) != len(robot.streams) or any(world != worlds[0] for world in worlds):
             return None
-        return cls(*worlds[0], tuple(args.labels))
+        return cls(*worlds[0], tuple(robot.live.labels))
 
     def words(self, t_ns: int) -> dict[str, frozenset[str]]:
         """Per question every word that is right at ``t_ns`` (Unix)."""

@@ -1,0 +1,109 @@
+"""How another program asks a `bindstream run` to change: a socket in the runtime directory.
+
+One user's own two processes on one machine (the folder is 0700), msgpack both ways, nothing that
+runs code. A request names a configuration file; the answer says what became of each application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import msgspec
+import zmq
+
+from bindstream.errors import BindstreamError
+from bindstream.runtime_dir import runtime_dir
+
+ANSWER_S = 180.0
+"""An encoder may load for minutes before it stands."""
+
+
+class Apply(msgspec.Struct, frozen=True, tag=True):
+    """Be as this file says. ``config`` is an absolute path."""
+
+    config: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """One application: ``kind`` as in ``changes``; epochs of a stream before and after, else 0."""
+
+    app: str
+    kind: str
+    epoch_before: int = 0
+    epoch_after: int = 0
+
+
+class Answer(msgspec.Struct, frozen=True, tag=True):
+    """What was done, and what went wrong ('' for nothing)."""
+
+    outcomes: list[Outcome]
+    problem: str = ""
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_request = msgspec.msgpack.Decoder(Apply).decode
+_answer = msgspec.msgpack.Decoder(Answer).decode
+
+
+def control_path(robot: str) -> Path:
+    """The socket's file of the run that holds a robot."""
+    return runtime_dir() / f"{robot}.control"
+
+
+class Control:
+    """The run's end: one socket for each robot that it holds."""
+
+    def __init__(self, robots: Iterable[str]) -> None:
+        self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] = self._context.socket(zmq.REP)
+        self._socket.setsockopt(zmq.LINGER, 500)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, 1 << 16)
+        self._paths: list[Path] = []
+        self.also(robots)
+
+    def also(self, robots: Iterable[str]) -> None:
+        """Be reached by these names too."""
+        for path in map(control_path, robots):
+            if path not in self._paths:
+                self._socket.bind(f"ipc://{path}")
+                self._paths.append(path)
+
+    def serve(self, timeout_s: float, act: Callable[[Path], Answer]) -> None:
+        """Wait for one request at most so long; answer it."""
+        if not self._socket.poll(int(timeout_s * 1000)):
+            return
+        raw = self._socket.recv()
+        try:
+            answer = act(Path(_request(raw).config))
+        except Exception as error:  # whatever it was, whoever asked is told, and the run goes on
+            said = " ".join(str(error).split()) if not isinstance(error, BindstreamError) else error
+            answer = Answer([], str(said) or type(error).__name__)
+        self._socket.send(_encode(answer))
+
+    def close(self) -> None:
+        """Nobody is served any more."""
+        self._context.destroy(linger=500)
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+
+
+def ask(robot: str, config: Path, waiting: Callable[[], None]) -> Answer | None:
+    """Ask the run that holds a robot; None where there is none. ``waiting`` is called each second.
+
+    Raises BindstreamError when it does not answer in ``ANSWER_S``.
+    """
+    if not control_path(robot).exists():
+        return None
+    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        monitor = socket.get_monitor_socket(zmq.EVENT_CONNECTED)
+        socket.connect(f"ipc://{control_path(robot)}")
+        if not monitor.poll(2000):  # a file that a killed run left
+            return None
+        socket.send(_encode(Apply(str(config.absolute()))))
+        for _ in range(int(ANSWER_S)):
+            if socket.poll(1000):
+                return _answer(socket.recv())
+            waiting()
+    raise BindstreamError(f"robot '{robot}': no answer within {ANSWER_S:.0f} s")
