@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from bindstream.types import Embedding, Gap, Scene, Tombstone
 
-
 REBORN_AFTER = 16
 
 
