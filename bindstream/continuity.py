@@ -1,4 +1,10 @@
-"""What a reader missed: sequence numbers of every stream, watched. Pure."""
+"""What a reader missed: sequence numbers of every stream, watched. Pure.
+
+Epochs only grow, so what is not newer than the last is a duplicate. Two things may make a right
+sequence look old: a robot that lost its state folder, or one wrong message with a huge epoch. So
+another life of the publisher is believed at once, and without a word about lives a run of
+``REBORN_AFTER`` messages that follow each other.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +12,16 @@ from dataclasses import dataclass, field
 
 from bindstream.types import Embedding, Gap, Scene, Tombstone
 
+REBORN_AFTER = 16
+
 
 @dataclass(slots=True)
 class _Track:
     epoch: int
     seq: int
+    life: str = ""
+    doubted: tuple[int, int, int] = (0, 0, 0)
+    """Epoch and seq of the newest that was refused as older, and how many followed in a row."""
     counts: dict[str, int] = field(
         default_factory=lambda: {
             "received": 0,
@@ -20,6 +31,7 @@ class _Track:
             "duplicates": 0,
             "malformed": 0,
             "skipped": 0,
+            "reborn": 0,
         }
     )
 
@@ -36,16 +48,19 @@ class Continuity:
     def admit(self, topic: str, message: Embedding | Scene | Tombstone) -> tuple[bool, Gap | None]:
         """(whether to let it through, what is missing before it).
 
-        Refused, as a duplicate: a seq not above the last of its epoch, and any older epoch.
-        Before the first message of a topic nothing is missing: the reader had not joined; a
+        Refused, as a duplicate: a seq not above the last of its epoch, and any older epoch,
+        unless the publisher lives anew (``reborn``). Before the first message of a topic nothing is missing: the reader had not joined; a
         new epoch begins at 0, so what is missing from there is.
         """
         track = self._tracks.get(topic)
         if track is None:
-            track = self._tracks[topic] = _Track(message.epoch, message.seq - 1)
-        if (message.epoch, message.seq) <= (track.epoch, track.seq):
+            track = self._tracks[topic] = _Track(message.epoch, message.seq - 1, message.life)
+        if message.epoch < track.epoch and _is_reborn(track, message):
+            track.counts["reborn"] += 1
+        elif (message.epoch, message.seq) <= (track.epoch, track.seq):
             track.counts["duplicates"] += 1
             return False, None
+        track.life, track.doubted = message.life, (0, 0, 0)
         expected = track.seq + 1 if message.epoch == track.epoch else 0
         track.epoch, track.seq = message.epoch, message.seq
         track.counts["received"] += 1
@@ -59,7 +74,7 @@ class Continuity:
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Per topic: received (tombstones among them), gaps, lost, duplicates, malformed,
-        skipped; epoch and seq of the last."""
+        skipped, reborn; epoch and seq of the last."""
         return {
             topic: {**track.counts, "epoch": track.epoch, "seq": track.seq}
             for topic, track in self._tracks.items()
@@ -73,3 +88,13 @@ class Continuity:
         track.counts["lost"] += message.seq - expected
         stream = "" if isinstance(message, Scene) else message.stream
         return Gap(message.robot, stream, message.epoch, expected, message.seq - 1)
+
+
+def _is_reborn(track: _Track, message: Embedding | Scene | Tombstone) -> bool:
+    """Whether an older epoch is the true one: see the top of this file."""
+    if message.life != track.life:
+        return True
+    epoch, seq, run = track.doubted
+    follows = (message.epoch, message.seq) == (epoch, seq + 1)
+    track.doubted = (message.epoch, message.seq, run + 1 if follows else 1)
+    return track.doubted[2] >= REBORN_AFTER

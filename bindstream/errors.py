@@ -12,6 +12,7 @@
     ├── InvalidInput         one sample, window or text that cannot be encoded
     ├── WeightsError         a weights file that cannot be used
     ├── WireError            bytes that are not a message of ours
+    │   └── UnknownKind          a kind of message that this reader is too old for
     └── PortBusy             an address that somebody else holds
 
 Every message says which stream or file, what was wanted, what came and what to do.
@@ -68,6 +69,10 @@ class WeightsError(BindstreamError):
 
 class WireError(BindstreamError):
     """Bytes that are not a message of this protocol."""
+
+
+class UnknownKind(WireError):
+    """A well-formed message of a kind that this reader does not know: a newer robot's."""
 
 
 class PortBusy(BindstreamError):

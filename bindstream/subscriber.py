@@ -23,10 +23,10 @@ from typing import Any
 
 import zmq
 
-from bindstream import wire
+from bindstream import host, wire
 from bindstream.continuity import Continuity
 from bindstream.endpoint import as_endpoint
-from bindstream.errors import BindstreamError, ConfigError, WireError
+from bindstream.errors import BindstreamError, ConfigError, UnknownKind, WireError
 from bindstream.types import Embedding, Event, Gap, Scene, Tombstone
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5570"
@@ -49,8 +49,9 @@ class Subscriber:
     each topic; what it passed over is counted as ``skipped``. ``on_gap`` is called, in the
     reading thread, for messages that were sent and never came. ``timeout_s``: end the
     iteration after so long a silence; None waits for ever. ``same_clock``: whether this
-    machine's clock is the robot's, so that ``age_ms`` means something; by default only for
-    loopback and ipc endpoints.
+    machine's clock is the robot's, so that ``age_ms`` means something; by default for loopback
+    and ipc endpoints, and wherever the robot says that it runs on this very host: there ages
+    are right also after the wall clock was set. False: no ages.
 
     The publisher need not be there yet: ZeroMQ connects when it comes, and again when it
     comes back. Raises ConfigError for an endpoint or topic that cannot be used.
@@ -74,9 +75,11 @@ class Subscriber:
         self._on_gap = on_gap
         self._timeout_s = timeout_s
         self._same_clock = _same_host(endpoint) if same_clock is None else same_clock
+        self._boot = "" if same_clock is False else host.boot()
         self._ready: deque[wire.Message] = deque()
         self._continuity = Continuity()
         self._malformed = 0
+        self._unknown = 0
         self._last_malformed = ""
         self._own_context = zmq.Context() if context is None else None
         try:
@@ -108,11 +111,16 @@ class Subscriber:
         """What came and what did not, since the start::
 
         {"received": 90, "gaps": 1, "lost": 2, "duplicates": 0, "malformed": 0, "skipped": 0,
-         "tombstones": 3, "last_malformed": "", "topics": {"embedding/demo/front/": {...}}}
+         "tombstones": 3, "reborn": 0, "unknown_kinds": 0, "last_malformed": "",
+         "topics": {"embedding/demo/front/": {...}}}
+
+        ``reborn``: how often a topic's epochs began anew below the last, because the robot lost
+        its state folder. ``unknown_kinds``: messages that this version does not know.
         """
         topics = self._continuity.stats()
-        names = ("received", "tombstones", "gaps", "lost", "duplicates", "skipped")
+        names = ("received", "tombstones", "gaps", "lost", "duplicates", "skipped", "reborn")
         totals: dict[str, Any] = {n: sum(t[n] for t in topics.values()) for n in names}
+        totals |= {"unknown_kinds": self._unknown}
         totals |= {"malformed": self._malformed, "last_malformed": self._last_malformed}
         return totals | {"topics": topics}
 
@@ -181,7 +189,11 @@ class Subscriber:
     def _admitted(self, frames: list[bytes]) -> Iterator[wire.Message]:
         """The message in these frames, if the reader is to see it."""
         try:
-            message = wire.decode(frames, time.time_ns(), self._same_clock)
+            here = wire.Here(self._boot, time.monotonic_ns()) if self._boot else None
+            message = wire.decode(frames, time.time_ns(), self._same_clock, here)
+        except UnknownKind:
+            self._unknown += 1
+            return
         except WireError as error:
             self._malformed += 1
             self._last_malformed = str(error)

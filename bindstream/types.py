@@ -161,7 +161,8 @@ class Embedding:
     ``vector`` is float32 (dim,), unit norm. Vectors compare only where ``space_id`` is equal.
     ``words`` holds, per configured question, the nearest label where one is near enough.
     ``age_ms`` is the reader's clock minus ``end_ns`` at receipt; None where the two clocks
-    are not known to agree.
+    are not known to agree. ``received_ns`` is the reader's clock; on the robot's own host it is
+    the robot's, which no step of the wall clock moves. ``life`` names the start of the publisher.
     """
 
     robot: str
@@ -184,6 +185,7 @@ class Embedding:
     words: dict[str, str] = field(default_factory=dict)
     received_ns: int = 0
     age_ms: float | None = None
+    life: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +202,7 @@ class Tombstone:
     reason: Reason
     published_ns: int = 0
     received_ns: int = 0
+    life: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +236,7 @@ class Scene:
     words: dict[str, str] = field(default_factory=dict)
     received_ns: int = 0
     age_ms: float | None = None
+    life: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +253,8 @@ class Event:
 class Health:
     """State of one stream, about once a second.
 
-    ``state``: opening | running | paused | failed | stopped. ``detail`` says why, and holds
-    the ledger and the counters of the stream.
+    ``state``: opening | running | paused | failed | stopped. ``failed``: the stream should speak
+    and does not. ``detail`` says why and since when, and holds the ledger and the counters.
     """
 
     robot: str

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 
-from bindstream.errors import WireError
+from bindstream.errors import UnknownKind, WireError
 from bindstream.types import (
     Embedding,
     Event,
@@ -32,6 +32,8 @@ DTYPES: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dt
 MAX_DIM = 8192
 MAX_HEADER_BYTES = 16384
 MAX_PAYLOAD_BYTES = 1 << 20
+MAX_DETAIL_BYTES = 1 << 16
+"""Of an event or health: ours have 2 KB. A megabyte may hold a million maps, seconds of work."""
 
 Message: TypeAlias = Embedding | Tombstone | Scene | Event | Health
 
@@ -40,6 +42,16 @@ _UNREADABLE = (msgspec.MsgspecError, KeyError, ValueError, TypeError, RecursionE
 """What bytes can provoke: a bad str is a plain ValueError, deep nesting a RecursionError."""
 
 _NAME = re.compile(r"[a-z0-9_-]{1,64}\Z")
+
+
+class Here(NamedTuple):
+    """The reader's machine: what it calls its boot (see ``host.boot``), and CLOCK_MONOTONIC now.
+
+    On the robot's own host both hold for the robot as well, so that the robot's clock is known.
+    """
+
+    boot: str
+    monotonic_ns: int
 
 
 class Header(msgspec.Struct, omit_defaults=True, kw_only=True):
@@ -68,6 +80,8 @@ class Header(msgspec.Struct, omit_defaults=True, kw_only=True):
     reason: str = ""
     members: list[tuple[str, str, int, float, float | None]] = []
     words: dict[str, str] = {}
+    life: str = ""
+    offset_ns: int = 0
 
 
 _encode_header = msgspec.msgpack.Encoder().encode
@@ -93,8 +107,11 @@ def topic(message: Message) -> str:
             return f"health/{message.robot}/{message.stream}/"
 
 
-def encode(message: Message, dtype: str = "float32") -> list[bytes]:
-    """A message -> [topic, header, payload]. ``dtype`` of the vector: float32 or float16."""
+def encode(message: Message, dtype: str = "float32", offset_ns: int = 0) -> list[bytes]:
+    """A message -> [topic, header, payload]. ``dtype`` of the vector: float32 or float16.
+
+    ``offset_ns`` is the robot's clock minus its host's CLOCK_MONOTONIC; 0 leaves it untold.
+    """
     match message:
         case Embedding():
             header, payload = _embedding_header(message, dtype), _pack(message.vector, dtype)
@@ -110,22 +127,33 @@ def encode(message: Message, dtype: str = "float32") -> list[bytes]:
             header = Header(v=WIRE_VERSION, kind="health", robot=message.robot)
             header.stream, header.published_ns = message.stream, message.t_ns
             payload = msgspec.msgpack.encode({**message.detail, "state": message.state})
+    header.offset_ns = offset_ns
     return [topic(message).encode(), _encode_header(header), payload]
 
 
-def decode(frames: Sequence[bytes], received_ns: int = 0, same_clock: bool = False) -> Message:
+def decode(
+    frames: Sequence[bytes],
+    received_ns: int = 0,
+    same_clock: bool = False,
+    here: Here | None = None,
+) -> Message:
     """[topic, header, payload] -> the message. Raises WireError, and nothing else, on bad bytes.
 
     ``received_ns`` is the reader's clock at receipt; ``same_clock`` says that it agrees with
-    the robot's, so that an age can be stated.
+    the robot's, so that an age can be stated. Where ``here`` is the robot's own host, the
+    robot's clock is used instead, which no step of the wall clock moves. UnknownKind, a
+    WireError, is a kind that later versions may have.
     """
     if len(frames) != 3:
         raise WireError(f"a message has 3 frames, got {len(frames)}")
     header = _checked_header(frames[1])
     payload = frames[2]
+    if here and header.offset_ns and header.life.startswith(here.boot):
+        received_ns, same_clock = here.monotonic_ns + header.offset_ns, True
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise WireError(f"payload of {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
     try:
+        _check_order(header)
         message = _DECODERS[header.kind](header, payload, received_ns, same_clock)
     except _UNREADABLE as error:
         raise WireError(f"cannot read a message of kind '{header.kind}': {error}") from error
@@ -143,10 +171,20 @@ def _checked_header(raw: bytes) -> Header:
         raise WireError(f"unreadable header: {error}") from error
     if header.v != WIRE_VERSION:
         raise WireError(f"wire version {header.v} is not known; this reader speaks {WIRE_VERSION}")
+    if header.kind not in _DECODERS:
+        raise UnknownKind(f"messages of kind {header.kind[:40]!r} are not known to this reader")
     of_robot = header.kind in _KINDS_OF_A_ROBOT and header.stream == ""
     if not valid_name(header.robot) or not (of_robot or valid_name(header.stream)):
         raise WireError("robot or stream name outside [a-z0-9_-]{1,64}")
     return header
+
+
+def _check_order(header: Header) -> None:
+    """Raises ValueError for numbers and times that no robot gives."""
+    if header.epoch < 0 or header.seq < 0:
+        raise ValueError(f"epoch {header.epoch} and seq {header.seq} must not be negative")
+    if header.kind in ("embedding", "tombstone") and header.end_ns < header.start_ns:
+        raise ValueError(f"the window ends {header.start_ns - header.end_ns} ns before its start")
 
 
 def _pack(vector: Vector, dtype: str) -> bytes:
@@ -158,6 +196,8 @@ def _unpack(header: Header, payload: bytes) -> Vector:
     if not 0 < header.dim <= MAX_DIM or len(payload) != header.dim * kind.itemsize:
         raise ValueError(f"{len(payload)} bytes are not {header.dim} values of {header.dtype}")
     vector: Vector = np.frombuffer(payload, kind).astype(np.float32)
+    if not np.isfinite(vector).all() or not vector.any():
+        raise ValueError("a vector is finite and not zero")
     return vector
 
 
@@ -183,6 +223,7 @@ def _embedding_header(e: Embedding, dtype: str) -> Header:
         words=e.words,
         dim=len(e.vector),
         dtype=dtype,
+        life=e.life,
     )
 
 
@@ -199,6 +240,7 @@ def _tombstone_header(t: Tombstone) -> Header:
         end_ns=t.end_ns,
         published_ns=t.published_ns,
         reason=t.reason.value,
+        life=t.life,
     )
 
 
@@ -217,6 +259,7 @@ def _scene_header(s: Scene, dtype: str) -> Header:
         words=s.words,
         dim=len(s.vector),
         dtype=dtype,
+        life=s.life,
     )
 
 
@@ -237,6 +280,7 @@ def _to_embedding(h: Header, payload: bytes, received_ns: int, same_clock: bool)
         words=h.words,
         received_ns=received_ns,
         age_ms=_age_ms(h, received_ns, same_clock),
+        life=h.life,
     )
 
 
@@ -254,6 +298,7 @@ def _to_tombstone(h: Header, payload: bytes, received_ns: int, _same_clock: bool
         Reason(h.reason),
         h.published_ns,
         received_ns,
+        h.life,
     )
 
 
@@ -271,10 +316,13 @@ def _to_scene(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> 
         h.words,
         received_ns,
         _age_ms(h, received_ns, same_clock),
+        h.life,
     )
 
 
 def _to_map(payload: bytes, first: str) -> tuple[str, dict[str, Any]]:
+    if len(payload) > MAX_DETAIL_BYTES:
+        raise ValueError(f"a map of {len(payload)} bytes, at most {MAX_DETAIL_BYTES}")
     detail = msgspec.msgpack.decode(payload, type=dict[str, Any])
     name = detail.pop(first)
     if not isinstance(name, str):

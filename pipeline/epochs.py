@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+import time
 from pathlib import Path
 
 
@@ -20,24 +22,46 @@ def state_dir() -> Path:
     return path
 
 
+RESERVED = 16
+"""Numbers reserved at a time: streams start seldom."""
+
+
 class Epochs:
-    """One robot's counter, on disk before it is used. Raises OSError where it cannot be kept."""
+    """One robot's counter. Raises OSError where it cannot be kept.
+
+    Numbers are reserved on disk before they are used, a few at a time, so that giving one never
+    waits for the disk. They begin at the time in Unix seconds where that is greater than all
+    before: also a robot whose folder was lost gives none twice.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._last = self._read()
-
-    @property
-    def last(self) -> int:
-        """The newest epoch given; 0 for none."""
-        return self._last
+        self._lock = threading.Lock()
+        self._last = self._end = self._read()
+        self.reserve()
 
     def next(self) -> int:
-        """A new epoch, greater than all before, also after a crash at any moment."""
-        self._last += 1
+        """A new epoch, greater than all before, also after a crash at any moment. Raises OSError
+        when the disk has been full for so long that none is left."""
+        with self._lock:
+            if self._last == self._end:
+                raise OSError(f"{self._path} could not be written: no epoch is left to start with")
+            self._last += 1
+            return self._last
+
+    def reserve(self) -> None:
+        """Write ahead when half are used; call it now and then, in a thread that may wait."""
+        if self._end - self._last > RESERVED // 2:
+            return
+        begin = max(self._end, int(time.time()) - 1)
+        self._write(begin + RESERVED)
+        with self._lock:
+            self._last, self._end = begin, begin + RESERVED
+
+    def _write(self, end: int) -> None:
         draft = self._path.with_suffix(".new")
         with draft.open("w") as file:
-            json.dump({"last": self._last}, file)
+            json.dump({"last": end}, file)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(self._path)
@@ -46,7 +70,6 @@ class Epochs:
             os.fsync(folder)  # the rename too, or a power cut takes it back
         finally:
             os.close(folder)
-        return self._last
 
     def _read(self) -> int:
         try:
@@ -55,5 +78,5 @@ class Epochs:
             return 0
         except (ValueError, KeyError, TypeError) as error:
             raise OSError(
-                f"{self._path} is damaged: repair it, or delete it to start at 1"
+                f"{self._path} is damaged: repair it, or delete it to start at the time"
             ) from error

@@ -19,18 +19,8 @@ from bindstream.types import Encoding, Reason, Sample, Window
 from pipeline.capture import Capture, Handover
 from pipeline.direct import direct
 from pipeline.latest import LatestSlot
-from pipeline.link import (
-    Bye,
-    Dropped,
-    Encoded,
-    Grant,
-    Happened,
-    Hello,
-    Link,
-    Opened,
-    State,
-    address,
-)
+from pipeline.link import Link, address
+from pipeline.messages import Bye, Dropped, Encoded, Grant, Happened, Hello, Opened, State
 from pipeline.plan import StreamPlan
 from pipeline.windows import Cut, Hole, Windower, make_windower
 from sensors import load
@@ -143,6 +133,7 @@ class Ingest:
         while not self._stop.is_set():
             for sample in self._handover.take(0.1):
                 self._push(sample)
+            self._link.listen()
             if time.monotonic() - told_s >= STATE_EVERY_S or told != self._capture.state:
                 told_s, told = time.monotonic(), self._capture.state
                 self._tell_state()
@@ -173,10 +164,7 @@ class Ingest:
             self._pass_on(cut)
 
     def _meet_publisher(self) -> bool:
-        plan = self._plan
-        hello = Hello(
-            plan.stream, uuid.uuid4().hex, plan.modality, plan.hop_ns, self._driver.rate_hz
-        )
+        hello = Hello(self._plan.stream, uuid.uuid4().hex)
         unheard = 0
         while not self._stop.is_set():
             grant = self._link.ask(hello, 1.0)
@@ -190,9 +178,7 @@ class Ingest:
 
     def _pass_on(self, cut: Cut | Hole) -> None:
         plan, epoch = self._plan, self._grant.epoch
-        self._link.send(
-            Opened(plan.stream, plan.modality, epoch, cut.seq, cut.start_ns, cut.end_ns)
-        )
+        self._link.send(Opened(plan.stream, epoch, cut.seq, cut.start_ns, cut.end_ns))
         if isinstance(cut, Hole):
             self._drop(cut.seq, self._excuse(cut))
             return
@@ -237,8 +223,8 @@ class Ingest:
 
     def _encode_one(self, window: Window) -> None:
         budget_s = (window.deadline_ns - self._now_ns()) / 1e9
-        if budget_s <= 0:
-            self._drop(window.seq, Reason.ENCODER_TIMEOUT)
+        if budget_s <= 0:  # it waited here too long: the encoder is not even asked
+            self._drop(window.seq, Reason.LATE)
             return
         try:
             self._deliver(window, self._ask_encoder(window, budget_s))
@@ -331,7 +317,6 @@ class Ingest:
         rate_hz = capture.meter.rate_hz(self._now_ns())
         state = State(
             stream=plan.stream,
-            modality=plan.modality,
             epoch=self._grant.epoch,
             offset_ns=self._grant.offset_ns,
             state=capture.state,

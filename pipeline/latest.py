@@ -24,7 +24,6 @@ class LatestSlot(Generic[T]):
         self._out = 0
         self._waiting: T | None = None
         self._closed = False
-        self._counts = {"put": 0, "taken": 0, "superseded": 0}
         self._changed = threading.Condition()
 
     def put(self, item: T) -> T | None:
@@ -33,8 +32,6 @@ class LatestSlot(Generic[T]):
             if self._closed:
                 return item
             superseded, self._waiting = self._waiting, item
-            self._counts["put"] += 1
-            self._counts["superseded"] += superseded is not None
             self._changed.notify()
             return superseded
 
@@ -50,7 +47,6 @@ class LatestSlot(Generic[T]):
                 return None
             item, self._waiting = self._waiting, None
             self._out += 1
-            self._counts["taken"] += 1
             return item
 
     def done(self) -> None:
@@ -68,17 +64,6 @@ class LatestSlot(Generic[T]):
             item, self._waiting = self._waiting, None
             self._changed.notify_all()
             return item
-
-    def idle(self, timeout_s: float) -> bool:
-        """Wait until nothing is out, at most ``timeout_s``; whether that was reached."""
-        with self._changed:
-            return self._changed.wait_for(lambda: self._out == 0, timeout_s)
-
-    def stats(self) -> dict[str, int]:
-        """``put``, ``taken`` and ``superseded`` so far; ``waiting`` and ``in_flight`` now."""
-        with self._changed:
-            now = {"waiting": int(self._waiting is not None), "in_flight": self._out}
-            return self._counts | now
 
     def _ready(self) -> bool:
         return self._waiting is not None and self._out < self._limit

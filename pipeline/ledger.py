@@ -25,12 +25,16 @@ MAX_EPOCHS = 4
 
 @dataclass(frozen=True, slots=True)
 class OpenWindow:
-    """A window that was cut and has no outcome yet."""
+    """A window that was cut and whose outcome readers have not been told.
+
+    ``until_ns``: its outcome comes by then or never.
+    """
 
     epoch: int
     seq: int
     start_ns: int
     end_ns: int
+    until_ns: int = 0
 
 
 @dataclass(slots=True)
@@ -51,54 +55,69 @@ class Ledger:
         self._newest_epoch = -1
         self._refused: Counter[str] = Counter()
 
-    def open(self, epoch: int, seq: int, start_ns: int, end_ns: int) -> bool:
+    def adopt(self, epoch: int, next_seq: int) -> None:
+        """An epoch goes on that another ledger kept: its seqs before ``next_seq`` are settled."""
+        account = self._account(epoch)
+        if account is not None and not account.captured:
+            account.last_seq = next_seq - 1
+
+    def open(self, epoch: int, seq: int, start_ns: int, end_ns: int, until_ns: int = 0) -> bool:
         """A window was cut. False, and counted, when it cannot be: an old or abandoned epoch,
         a seq already used, too many open."""
         account = self._account(epoch)
         if account is None or account.sealed:
-            return self._refuse("old_epoch")
+            return self.refuse("old_epoch")
         if seq <= account.last_seq:
-            return self._refuse("reopened")
+            return self.refuse("reopened")
         if len(account.open) >= MAX_OPEN:
-            return self._refuse("too_many_open")
+            return self.refuse("too_many_open")
         if seq > account.last_seq + 1:  # kept, but somebody lost an announcement
             self._refused["skipped_seq"] += seq - account.last_seq - 1
         account.last_seq = seq
         account.captured += 1
-        account.open[seq] = OpenWindow(epoch, seq, start_ns, end_ns)
+        account.open[seq] = OpenWindow(epoch, seq, start_ns, end_ns, until_ns)
         return True
 
     def close(self, epoch: int, seq: int, outcome: Outcome) -> OpenWindow | None:
         """A window got its outcome; return it. None, and counted, when it is not open."""
-        account = self._epochs.get(epoch)
-        window = account.open.pop(seq, None) if account else None
-        if account is None or window is None:
-            known = account is not None and seq <= account.last_seq
-            self._refuse("second_outcome" if known else "unknown_seq")
+        if not self.is_open(epoch, seq):
             return None
+        account = self._epochs[epoch]
         account.outcomes[str(outcome)] += 1
-        return window
+        return account.open.pop(seq)
 
-    def abandon(self, epoch: int, reason: Reason) -> list[OpenWindow]:
-        """Drop all open windows of an epoch and of those before it, for ``reason``, and let
-        nothing more be opened there; return them, oldest first, for their tombstones.
+    def is_open(self, epoch: int, seq: int) -> bool:
+        """Whether a window waits for its outcome. False, and counted, where it does not."""
+        account = self._epochs.get(epoch)
+        if account is not None and seq in account.open:
+            return True
+        known = account is not None and seq <= account.last_seq
+        return self.refuse("second_outcome" if known else "unknown_seq")
 
-        ``crash_lost`` when a new epoch begins, ``shutdown`` when the stream has drained.
-        """
-        lost: list[OpenWindow] = []
-        for number in sorted(self._epochs):
-            if number > epoch:
-                break
-            account = self._epochs[number]
-            account.sealed = True
-            account.outcomes[reason.value] += len(account.open)
-            lost += account.open.values()
-            account.open.clear()
-        return lost
+    def first(self) -> OpenWindow | None:
+        """The oldest open window, which all others wait for."""
+        windows = (w for epoch in sorted(self._epochs) for w in self._epochs[epoch].open.values())
+        return next(windows, None)
 
-    def open_windows(self) -> list[OpenWindow]:
-        """All windows without an outcome, oldest first."""
-        return [w for epoch in sorted(self._epochs) for w in self._epochs[epoch].open.values()]
+    def overdue(self, now_ns: int) -> OpenWindow | None:
+        """The oldest open window, if its time is over."""
+        window = self.first()
+        return window if window is not None and window.until_ns < now_ns else None
+
+    def open_windows(self, up_to_epoch: int) -> list[OpenWindow]:
+        """The open windows of an epoch and of those before it, oldest first."""
+        epochs = sorted(number for number in self._epochs if number <= up_to_epoch)
+        return [window for number in epochs for window in self._epochs[number].open.values()]
+
+    def seal(self, up_to_epoch: int) -> None:
+        """Let nothing more be opened in an epoch and those before it."""
+        for number, account in self._epochs.items():
+            account.sealed = account.sealed or number <= up_to_epoch
+
+    def refuse(self, why: str) -> Literal[False]:
+        """Count something that does not fit the accounts."""
+        self._refused[why] += 1
+        return False
 
     def accounts(self) -> dict[str, Any]:
         """The sums as plain data for health messages::
@@ -128,10 +147,6 @@ class Ledger:
                 self._earlier.captured += account.captured
                 self._earlier.outcomes += account.outcomes
                 del self._epochs[number]
-
-    def _refuse(self, why: str) -> Literal[False]:
-        self._refused[why] += 1
-        return False
 
 
 def _sums(accounts: list[_Account]) -> dict[str, Any]:

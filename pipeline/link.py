@@ -1,120 +1,29 @@
-"""What a stream's ingest and its robot's publisher say to each other, over ZeroMQ ipc.
-
-One host, one user, our own two processes: still msgpack with a closed set of messages, decoded and
-validated by msgspec. Every message names its stream and epoch, so that a publisher that was
-restarted understands the next one it hears.
-"""
+"""The line between a stream's ingest and its robot's publisher, over ZeroMQ ipc."""
 
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
-from typing import Any, TypeAlias
 
-import msgspec
 import zmq
 
 from bindstream.errors import ConfigError
 from bindstream.runtime_dir import runtime_dir
-from bindstream.types import Modality, Reason
-
-
-class Hello(msgspec.Struct, tag=True, frozen=True):
-    """A stream starts: it asks for an epoch and the clock offset. Answered by Grant.
-
-    ``instance`` is this start's own: asked twice, it is answered with the same epoch.
-    """
-
-    stream: str
-    instance: str
-    modality: Modality
-    hop_ns: int
-    wanted_rate_hz: float
-
-
-class Grant(msgspec.Struct, tag=True, frozen=True):
-    """``epoch`` is greater than any before; ``offset_ns`` turns CLOCK_MONOTONIC into Unix time."""
-
-    epoch: int
-    offset_ns: int
-
-
-class Opened(msgspec.Struct, tag=True, frozen=True):
-    """A window was cut; exactly one Encoded or Dropped follows."""
-
-    stream: str
-    modality: Modality
-    epoch: int
-    seq: int
-    start_ns: int
-    end_ns: int
-
-
-class Encoded(msgspec.Struct, tag=True, frozen=True):
-    """The window's vector, raw little-endian float32 (dim,), and where its time went."""
-
-    stream: str
-    epoch: int
-    seq: int
-    n_missing: int
-    captured_ns: int
-    windowed_ns: int
-    encoded_ns: int
-    queue_ms: float
-    encode_ms: float
-    space_id: str
-    encoder_id: str
-    vector: bytes
-
-
-class Dropped(msgspec.Struct, tag=True, frozen=True):
-    """The window will not be encoded, and why."""
-
-    stream: str
-    epoch: int
-    seq: int
-    reason: Reason
-
-
-class State(msgspec.Struct, tag=True, frozen=True):
-    """About once a second, and at every change: what the stream is doing.
-
-    ``offset_ns`` is the clock it was granted: a publisher that was restarted takes it over.
-    """
-
-    stream: str
-    modality: Modality
-    epoch: int
-    offset_ns: int
-    state: str
-    why: str
-    rate_hz: float
-    wanted_rate_hz: float
-    counters: dict[str, int]
-
-
-class Happened(msgspec.Struct, tag=True, frozen=True):
-    """Something worth telling every reader: becomes an Event."""
-
-    stream: str
-    name: str
-    t_ns: int
-    detail: dict[str, Any]
-
-
-class Bye(msgspec.Struct, tag=True, frozen=True):
-    """The stream has drained; nothing follows in this epoch."""
-
-    stream: str
-    epoch: int
-
-
-Upward: TypeAlias = Hello | Opened | Encoded | Dropped | State | Happened | Bye
-"""From ingest to publisher."""
-
-_encode = msgspec.msgpack.Encoder().encode
-decode_upward = msgspec.msgpack.Decoder(Upward).decode
-_decode_grant = msgspec.msgpack.Decoder(Grant).decode
+from pipeline.messages import (
+    Dropped,
+    Encoded,
+    Grant,
+    Hello,
+    Introduce,
+    Opened,
+    Resume,
+    Settled,
+    Upward,
+    decode_downward,
+    encode,
+)
+from pipeline.outbox import Outbox
 
 
 def address(robot: str) -> str:
@@ -130,13 +39,8 @@ def lock_path(robot: str) -> Path:
     return runtime_dir() / f"{robot}.lock"
 
 
-def grant_bytes(grant: Grant) -> bytes:
-    """The publisher's answer to Hello."""
-    return _encode(grant)
-
-
 BACKLOG = 1000
-"""Messages kept while the publisher is away: minutes of a stream, at most 4 MB of vectors."""
+"""Messages that ZeroMQ holds while the publisher is away; what is more waits in the outbox."""
 FLUSH_S = 0.5
 
 
@@ -150,31 +54,96 @@ class Link:
         self._socket.setsockopt(zmq.SNDHWM, BACKLOG)
         self._socket.setsockopt(zmq.LINGER, round(FLUSH_S * 1000))
         self._socket.connect(endpoint)
-        self.lost = 0
+        self._outbox = Outbox()
+        self._hello: Hello | None = None
+        self._grant: Grant | None = None
+        self._life = ""
+        self._lost = 0
+
+    @property
+    def lost(self) -> int:
+        """Messages that no publisher will ever get."""
+        return self._lost + self._outbox.lost
 
     def send(self, message: Upward) -> None:
-        """Queue a message for the publisher; what does not fit, or comes after ``close``, is
-        counted in ``lost``."""
+        """Queue a message for the publisher. One about a window is kept until the publisher has
+        settled it; another that does not fit, or comes after ``close``, is counted in ``lost``."""
         with self._lock:
             if self._socket.closed:
-                self.lost += 1
+                self._lost += 1
                 return
-            try:
-                self._socket.send(_encode(message), zmq.NOBLOCK)
-            except zmq.Again:
-                self.lost += 1
+            self._hear()
+            if isinstance(message, Opened | Encoded | Dropped):
+                self._outbox.add(message)
+                self._flush()
+            else:
+                self._flush()
+                self._lost += not self._put(message)
+
+    def listen(self) -> None:
+        """Take in what the publisher says; call it now and then. Never blocks."""
+        with self._lock:
+            if not self._socket.closed:
+                self._hear()
+                self._flush()
 
     def ask(self, hello: Hello, timeout_s: float) -> Grant | None:
         """Say hello and wait for the grant; None when nobody answers in time. Only before the
         first ``send`` of another thread: it waits with the lock held."""
+        until_s = time.monotonic() + timeout_s
+        self._hello = hello
         self.send(hello)
         with self._lock:
-            if self._socket.closed or not self._socket.poll(int(timeout_s * 1000)):
-                return None
-            return _decode_grant(self._socket.recv())
+            while not self._socket.closed and self._grant is None:
+                left_ms = int((until_s - time.monotonic()) * 1000)
+                if left_ms <= 0 or not self._socket.poll(left_ms):
+                    return None
+                self._hear()
+            return self._grant
 
     def close(self) -> None:
         """Return when the publisher has it all, or after ``FLUSH_S``; may be called twice."""
         with self._lock:
             self._socket.close()
             self._context.term()
+
+    # with the lock ----------------------------------------------------------------------------
+
+    def _put(self, message: Upward) -> bool:
+        try:
+            self._socket.send(encode(message), zmq.NOBLOCK)
+        except zmq.Again:
+            return False
+        return True
+
+    def _flush(self) -> None:
+        for message in self._outbox.unsent():
+            if not self._put(message):
+                return
+
+    def _hear(self) -> None:
+        while self._socket.poll(0):
+            self._answer(decode_downward(self._socket.recv()))
+
+    def _answer(self, said: Grant | Introduce | Settled) -> None:
+        match said:
+            case Grant():
+                self._grant, self._life = said, said.life
+            case Introduce(life=life) if life != self._life:
+                self._resume(life)
+            case Settled(epoch=epoch, seq=seq):
+                if self._grant is not None and epoch == self._grant.epoch:
+                    self._outbox.settle(seq)
+
+    def _resume(self, life: str) -> None:
+        """Tell a new publisher who we are; then, in order, all that its predecessor left open."""
+        hello, grant = self._hello, self._grant
+        if hello is None or grant is None:
+            return
+        resume = Resume(
+            hello.stream, hello.instance, grant.epoch, grant.offset_ns, self._outbox.next_seq
+        )
+        if self._put(resume):
+            self._life = life
+            self._outbox.again()
+            self._flush()

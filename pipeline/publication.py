@@ -7,7 +7,7 @@ ready to be sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,61 +16,52 @@ from bindstream.types import (
     Embedding,
     Event,
     Health,
-    Modality,
     Reason,
     Scene,
     Tombstone,
-    Vector,
 )
 from bindstream.wire import Message
-from pipeline.ages import Ages
-from pipeline.ledger import PUBLISHED, Ledger, OpenWindow
-from pipeline.link import Bye, Dropped, Encoded, Grant, Happened, Hello, Opened, State, Upward
+from pipeline.ledger import PUBLISHED, OpenWindow
+from pipeline.messages import (
+    Bye,
+    Dropped,
+    Encoded,
+    Grant,
+    Happened,
+    Hello,
+    Opened,
+    Resume,
+    State,
+    Upward,
+)
 from pipeline.plan import PublishPlan
 from pipeline.scene import Join
-from pipeline.sequence import InOrder
-from pipeline.words import Question, answer, answer_scene
+from pipeline.stream import Stream
+from pipeline.words import Asked
 
-STAGE_NAMES = ("capture", "window", "queue", "encode", "hop", "publish")
-LATE_FACTOR = 3.0
-"""A stream is stale when nothing was published for so many hops."""
 PATIENCE_NS = 5_000_000_000
 """How long after a window's deadline its outcome may still come: after that it got lost."""
-
-
-@dataclass(slots=True)
-class _Stream:
-    """What is known of one stream."""
-
-    name: str
-    modality: Modality
-    hop_s: float
-    deadline_ns: int
-    ledger: Ledger = field(default_factory=Ledger)
-    order: InOrder[Embedding | Tombstone] = field(default_factory=InOrder)
-    ages: Ages = field(default_factory=Ages)
-    state: State | None = None
-    newest: Embedding | None = None
-    epoch: int = 0
-    instance: str = ""
-    ended: bool = False
+TELL_NS = 1_200_000_000
+"""Of a stream that says nothing itself the publisher speaks, so often."""
+SLEPT_NS = 1_000_000_000
+"""Between two watches: longer, and it was the publisher itself that was stopped."""
 
 
 class Publication:
     """One robot's streams, in their publisher.
 
-    ``next_epoch`` gives a number that was never given before (see ``epochs``).
+    ``next_epoch`` gives a number that was never given before (see ``epochs``). ``life`` names
+    this start of the publisher, for readers.
     """
 
-    def __init__(self, plan: PublishPlan, epoch: int, next_epoch: Callable[[], int]) -> None:
+    def __init__(
+        self, plan: PublishPlan, epoch: int, next_epoch: Callable[[], int], life: str = ""
+    ) -> None:
         self._plan = plan
+        self._life = life
         self._next_epoch = next_epoch
-        self._questions: list[Question] = []
-        self._space_id = ""
-        self._streams = {
-            name: _Stream(name, modality, plan.hops_s[name], round(plan.deadlines_s[name] * 1e9))
-            for name, modality in plan.streams.items()
-        }
+        self.asked = Asked()
+        self._streams = {name: Stream(name, plan) for name in plan.streams}
         self._join = Join(
             plan.robot,
             epoch,
@@ -78,75 +69,121 @@ class Publication:
             max_age_ns={name: round(age * 1e9) for name, age in plan.max_ages_s.items()},
             weights=plan.weights,
         )
+        self._settled: dict[str, tuple[int, int]] = {}
+        self._watched_ns: int | None = None
         self.refused = 0
-
-    def ask(self, questions: list[Question], space_id: str) -> None:
-        """From now on every vector and scene of that space carries the answers."""
-        self._questions, self._space_id = questions, space_id
+        self.labels = ""
 
     def greet(
         self, hello: Hello, now_ns: int, offset_ns: int
     ) -> tuple[Grant | None, list[Message]]:
         """A stream starts: a new epoch for it; what its last one left open is lost.
 
-        No grant for a stream that is not ours: it may be our successor's, and asks again.
+        No grant for a stream that is not ours: it may be our successor's, and asks again. Raises
+        what ``next_epoch`` raises, and then nothing is changed: the stream asks again.
         """
         stream = self._stream(hello.stream)
         if stream is None:
             return None, []
         if hello.instance == stream.instance:
-            return Grant(stream.epoch, offset_ns), []
-        said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
-        stream.instance = hello.instance
-        stream.epoch, stream.ended = self._next_epoch(), False
-        event = self._event("stream_started", now_ns, stream=stream.name, epoch=stream.epoch)
-        return Grant(stream.epoch, offset_ns), [*said, event]
+            return Grant(stream.epoch, offset_ns, self._life), []
+        epoch = self._next_epoch()
+        said = [*self._hear_of(stream, now_ns)]
+        said += self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
+        stream.begin(epoch, hello.instance)
+        said.append(self._event("stream_started", now_ns, stream=stream.name, epoch=epoch))
+        return Grant(epoch, offset_ns, self._life), said
 
-    def hear(self, message: Upward, now_ns: int) -> list[Message]:
-        """Take one message of a stream; return what readers are to be told."""
+    def is_stranger(self, message: Upward) -> bool:
+        """Whether it comes from an epoch that only a predecessor of ours can have granted: what
+        it says of windows counts for nothing until it resumed."""
+        stream = self._streams.get(message.stream)
+        if stream is None or isinstance(message, Hello | Happened):
+            return False
+        return message.epoch > stream.epoch
+
+    def hear(self, message: Upward, now_ns: int, *, overtaken: bool = False) -> list[Message]:
+        """Take one message of a stream; return what readers are to be told.
+
+        ``overtaken``: a newer vector of the same stream waits behind this one.
+        """
         stream = self._stream(message.stream)
         if stream is None or self._outdated(stream, message):
             return []
+        said: list[Message] = []
+        if isinstance(message, Opened | State | Resume):  # of the thread that cuts windows
+            said += self._hear_of(stream, now_ns)
+        if self.is_stranger(message) and isinstance(message, Opened | Encoded | Dropped):
+            return said
+        return said + self._take(stream, message, now_ns, overtaken)
+
+    def _take(self, stream: Stream, message: Upward, now_ns: int, overtaken: bool) -> list[Message]:
         match message:
             case Opened():
-                return self._opened(stream, message, now_ns)
+                until_ns = max(message.end_ns + stream.deadline_ns, now_ns) + PATIENCE_NS
+                times = message.start_ns, message.end_ns, until_ns
+                stream.ledger.open(message.epoch, message.seq, *times)
             case Encoded():
-                return self._encoded(stream, message, now_ns)
+                return self._encoded(stream, message, now_ns, overtaken)
             case Dropped():
-                return self._dropped(stream, message, now_ns)
+                return self._dropped(stream, message.epoch, message.seq, message.reason, now_ns)
             case State():
-                stream.state = message
+                stream.hear(message, now_ns)
                 return [self._health(stream, now_ns)]
             case Happened():
                 return [Event(self._plan.robot, message.name, message.t_ns, message.detail)]
+            case Resume():
+                return self._resume(stream, message, now_ns)
             case Bye():
-                stream.epoch, stream.ended = message.epoch, True
                 said = self._end(stream, message.epoch, Reason.SHUTDOWN, now_ns)
+                stream.epoch, stream.ended, stream.failed = message.epoch, True, False
                 return [*said, self._health(stream, now_ns)]
         return []
+
+    def settled(self) -> dict[str, tuple[int, int]]:
+        """Per stream the newest (epoch, seq) that readers were told of since the last call."""
+        news, self._settled = self._settled, {}
+        return news
+
+    def shift(self, step_ns: int) -> None:
+        """The streams' clock is taken over: it is ``step_ns`` ahead of what was given so far."""
+        for stream in self._streams.values():
+            stream.shift(step_ns)
+        if self._watched_ns is not None:
+            self._watched_ns += step_ns
+
+    def watch(self, now_ns: int) -> list[Message]:
+        """Call it a few times a second: health of the streams that do not speak for themselves.
+
+        One that is silent for ``SILENT_NS`` has failed.
+        """
+        slept = self._watched_ns is None or now_ns - self._watched_ns > SLEPT_NS
+        self._watched_ns = now_ns
+        said: list[Message] = []
+        for stream in self._streams.values():
+            if slept:  # then it was not the streams that were away
+                stream.heard_ns = now_ns
+            if not stream.failed and stream.is_silent(now_ns):
+                stream.failed, stream.told_ns = True, now_ns - TELL_NS
+                why = stream.why(now_ns)[0]
+                said.append(self._event("stream_failed", now_ns, stream=stream.name, why=why))
+            if now_ns - stream.told_ns >= TELL_NS:
+                said.append(self._health(stream, now_ns))
+        return said
 
     def give_up(self, now_ns: int) -> list[Message]:
         """Tombstones of windows whose outcome got lost on its way, and what waited for them."""
         said: list[Message] = []
         for stream in self._streams.values():
-            while (seq := stream.order.overdue(now_ns)) is not None:
-                lost = Dropped(stream.name, stream.epoch, seq, Reason.CRASH_LOST)
-                said += self._dropped(stream, lost, now_ns)
+            while (lost := stream.ledger.overdue(now_ns)) is not None:
+                said.append(self._depart(stream, lost, Reason.CRASH_LOST, now_ns))
+                said += self._leave(stream, now_ns)
         return said
 
     def scene(self, tick_ns: int, now_ns: int) -> Scene | None:
         """The scene at a tick of the Unix grid; None where no stream has anything new enough."""
-        scene = self._join.tick(tick_ns)
-        if scene is None:
-            return None
-        present = [
-            (member.modality, member.weight, newest.vector)
-            for member in scene.members
-            if member.weight > 0 and (newest := self._streams[member.stream].newest) is not None
-        ]
-        asked = self._questions if scene.space_id == self._space_id else []
-        words = {q.name: word for q in asked if (word := answer_scene(q, present))}
-        return replace(scene, words=words, published_ns=now_ns)
+        scene = self._join.tick(tick_ns, self.asked.of_scene)
+        return scene and replace(scene, published_ns=now_ns, life=self._life)
 
     def all_ended(self) -> bool:
         """Whether every stream that ever started has said goodbye."""
@@ -162,70 +199,72 @@ class Publication:
 
     def status(self, now_ns: int) -> dict[str, Any]:
         """Everything about every stream as plain data, for HTTP."""
-        streams = {name: self._detail(s, now_ns) for name, s in self._streams.items()}
-        for name, stream in self._streams.items():
-            streams[name]["state"] = _state(stream)
+        streams = {
+            name: {**stream.detail(now_ns), "state": stream.state}
+            for name, stream in self._streams.items()
+        }
         return {
             "robot": self._plan.robot,
             "streams": streams,
             "scene": self._join.stats(),
             "refused": self.refused,
+            "labels": self.labels,
         }
 
     def health(self, now_ns: int) -> dict[str, Any]:
         """``status``: ok, degraded or down, judged by what was published, and why per stream."""
-        ailing = {}
-        judged = 0
-        for stream in self._streams.values():
-            if _state(stream) == "paused":
-                continue
-            judged += 1
-            if why := _ailment(stream, now_ns):
-                ailing[stream.name] = why
-        status = "ok" if not ailing else "down" if len(ailing) == judged else "degraded"
+        judged = [s for s in self._streams.values() if s.state != "paused"]
+        ailing = {s.name: why for s in judged if (why := s.ailment(now_ns))}
+        status = "ok" if not ailing else "down" if len(ailing) == len(judged) else "degraded"
         return {"status": status, "streams": ailing}
 
     # one stream -------------------------------------------------------------------------------
 
-    def _stream(self, name: str) -> _Stream | None:
+    def _stream(self, name: str) -> Stream | None:
         stream = self._streams.get(name)
         self.refused += stream is None
         return stream
 
-    def _outdated(self, stream: _Stream, m: Upward) -> bool:
+    def _outdated(self, stream: Stream, m: Upward) -> bool:
         """Whether it comes from an epoch that is over: a stream that drains beside its successor.
 
         Outcomes are left to the ledger, which knows what is open.
         """
         over = stream.epoch if stream.ended else stream.epoch - 1
-        outdated = isinstance(m, Opened | State | Bye) and m.epoch <= over
+        outdated = isinstance(m, Opened | State | Bye | Resume) and m.epoch <= over
         self.refused += outdated
         return outdated
 
-    def _opened(self, stream: _Stream, m: Opened, now_ns: int) -> list[Message]:
-        said: list[Message] = []
-        if m.epoch > stream.epoch:  # granted before our own restart: it goes on
-            said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
-            stream.epoch = m.epoch
-        if stream.ledger.open(m.epoch, m.seq, m.start_ns, m.end_ns):
-            until_ns = max(m.end_ns + stream.deadline_ns, now_ns) + PATIENCE_NS
-            stream.order.expect(m.seq, until_ns)
+    def _hear_of(self, stream: Stream, now_ns: int) -> list[Message]:
+        """It lives; told, if it was thought dead."""
+        silent_s = (now_ns - stream.heard_ns) / 1e9
+        stream.heard_ns = now_ns
+        if not stream.failed:
+            return []
+        stream.failed = False
+        why = f"heard again after {silent_s:.1f} s"
+        return [self._event("stream_back", now_ns, stream=stream.name, why=why)]
+
+    def _resume(self, stream: Stream, m: Resume, now_ns: int) -> list[Message]:
+        if m.epoch == stream.epoch:
+            return []
+        said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
+        stream.begin(m.epoch, m.instance)
+        stream.ledger.adopt(m.epoch, m.next_seq)
         return said
 
-    def _encoded(self, stream: _Stream, m: Encoded, now_ns: int) -> list[Message]:
-        vector = np.frombuffer(m.vector, "<f4")  # may raise: before the accounts are closed
-        words = self._answers(stream.modality, m.space_id, vector)
-        window = stream.ledger.close(m.epoch, m.seq, PUBLISHED)
-        if window is None:
-            return []
+    def _encoded(self, stream: Stream, m: Encoded, now_ns: int, overtaken: bool) -> list[Message]:
+        if overtaken and now_ns - m.encoded_ns > stream.hop_ns:  # it waited here, a newer one is in
+            return self._dropped(stream, m.epoch, m.seq, Reason.SUPERSEDED, now_ns)
+        vector = np.frombuffer(m.vector, "<f4")  # may raise: before the accounts are touched
         embedding = Embedding(
             robot=self._plan.robot,
             stream=stream.name,
             modality=stream.modality,
             epoch=m.epoch,
             seq=m.seq,
-            start_ns=window.start_ns,
-            end_ns=window.end_ns,
+            start_ns=0,
+            end_ns=0,
             captured_ns=m.captured_ns,
             windowed_ns=m.windowed_ns,
             encoded_ns=m.encoded_ns,
@@ -236,46 +275,51 @@ class Publication:
             space_id=m.space_id,
             encoder_id=m.encoder_id,
             vector=vector,
-            words=words,
+            words=self.asked.of_vector(stream.modality, m.space_id, vector),
+            life=self._life,
         )
-        return self._leave(stream, stream.order.finish(m.seq, embedding), now_ns)
+        stream.order.finish(m.epoch, m.seq, embedding)
+        return self._leave(stream, now_ns)
 
-    def _answers(self, modality: Modality, space_id: str, vector: Vector) -> dict[str, str]:
-        if space_id != self._space_id:
-            return {}
-        asked = [q for q in self._questions if modality in q.modalities]
-        return {q.name: word for q in asked if (word := answer(q, vector))}
-
-    def _dropped(self, stream: _Stream, m: Dropped, now_ns: int) -> list[Message]:
-        window = stream.ledger.close(m.epoch, m.seq, m.reason)
-        if window is None:
-            return []
-        tomb = self._tombstone(stream, window, m.reason, now_ns)
-        return self._leave(stream, stream.order.finish(m.seq, tomb), now_ns)
-
-    def _leave(
-        self, stream: _Stream, outcomes: list[Embedding | Tombstone], now_ns: int
+    def _dropped(
+        self, stream: Stream, epoch: int, seq: int, reason: Reason, now_ns: int
     ) -> list[Message]:
-        """Stamp what leaves now: it may have waited for a forerunner."""
-        said: list[Message] = []
-        for held in outcomes:
-            outcome = replace(held, published_ns=now_ns)
-            said.append(outcome)
-            if isinstance(outcome, Embedding):
-                stream.newest = outcome
-                stream.ages.add(outcome)
-                self._join.add(outcome)
+        stream.order.finish(epoch, seq, reason)
+        return self._leave(stream, now_ns)
+
+    def _leave(self, stream: Stream, now_ns: int) -> list[Message]:
+        return [self._depart(stream, *left, now_ns) for left in stream.order.leave()]
+
+    def _end(self, stream: Stream, epoch: int, reason: Reason, now_ns: int) -> list[Message]:
+        """What an epoch left open, as tombstones, in the order of seq with what was held back."""
+        left = stream.order.leave_all(epoch, reason)
+        said: list[Message] = [self._depart(stream, *one, now_ns) for one in left]
+        stream.ledger.seal(epoch)
         return said
 
-    def _end(self, stream: _Stream, epoch: int, reason: Reason, now_ns: int) -> list[Message]:
-        """What an epoch left open, as tombstones, in the order of seq with what was held back."""
-        lost = stream.ledger.abandon(epoch, reason)
-        tombs = [self._tombstone(stream, window, reason, now_ns) for window in lost]
-        left = sorted([*stream.order.clear(), *tombs], key=lambda m: (m.epoch, m.seq))
-        return self._leave(stream, left, now_ns)
+    def _depart(
+        self, stream: Stream, window: OpenWindow, outcome: Embedding | Reason, now_ns: int
+    ) -> Embedding | Tombstone:
+        """Close the account of a window and stamp its outcome now: it may have waited long.
+
+        A vector that is past its deadline by now is no news, and is dropped as superseded.
+        """
+        if isinstance(outcome, Embedding) and now_ns - window.end_ns > stream.deadline_ns:
+            outcome = Reason.SUPERSEDED
+        self._settled[stream.name] = window.epoch, window.seq
+        if isinstance(outcome, Reason):
+            stream.ledger.close(window.epoch, window.seq, outcome)
+            stream.note_drop(outcome)
+            return self._tombstone(stream, window, outcome, now_ns)
+        stream.ledger.close(window.epoch, window.seq, PUBLISHED)
+        start_ns, end_ns = window.start_ns, window.end_ns
+        embedding = replace(outcome, start_ns=start_ns, end_ns=end_ns, published_ns=now_ns)
+        stream.note_vector(embedding)
+        self._join.add(embedding)
+        return embedding
 
     def _tombstone(
-        self, stream: _Stream, window: OpenWindow, reason: Reason, now_ns: int
+        self, stream: Stream, window: OpenWindow, reason: Reason, now_ns: int
     ) -> Tombstone:
         return Tombstone(
             robot=self._plan.robot,
@@ -287,46 +331,14 @@ class Publication:
             end_ns=window.end_ns,
             reason=reason,
             published_ns=now_ns,
+            life=self._life,
         )
 
     def _event(self, name: str, t_ns: int, **detail: Any) -> Event:
         return Event(self._plan.robot, name, t_ns, detail)
 
-    def _health(self, stream: _Stream, now_ns: int, state: str | None = None) -> Health:
-        detail = self._detail(stream, now_ns)
-        return Health(self._plan.robot, stream.name, state or _state(stream), now_ns, detail)
-
-    def _detail(self, stream: _Stream, now_ns: int) -> dict[str, Any]:
-        said, ages = stream.state, stream.ages.summary(now_ns)
-        return {
-            **(said.counters if said else {}),
-            "modality": stream.modality.value,
-            "epoch": stream.epoch,
-            "why": said.why if said else "has not started yet",
-            "rate_hz": said.rate_hz if said else 0.0,
-            "wanted_rate_hz": said.wanted_rate_hz if said else 0.0,
-            "published_hz": stream.ages.rate_hz(now_ns),
-            "ledger": stream.ledger.accounts(),
-            "age_ms": ages["age"],
-            "stages_ms": {name: ages[name].get("p50") for name in STAGE_NAMES},
-            "words": dict(stream.newest.words) if stream.newest else {},
-            "last_end_ns": stream.newest.end_ns if stream.newest else 0,
-        }
-
-
-def _state(stream: _Stream) -> str:
-    if stream.ended:
-        return "stopped"
-    return stream.state.state if stream.state else "opening"
-
-
-def _ailment(stream: _Stream, now_ns: int) -> str:
-    """Why a stream is not delivering; '' when it is."""
-    newest = stream.newest
-    if _state(stream) == "opening":
-        return (stream.state.why if stream.state else "") or "opening"
-    if newest is None:
-        return "nothing published yet"
-    silent_s = (now_ns - newest.published_ns) / 1e9
-    allowed_s = max(2.0, LATE_FACTOR * stream.hop_s)
-    return f"nothing published for {silent_s:.1f} s" if silent_s > allowed_s else ""
+    def _health(self, stream: Stream, now_ns: int, state: str | None = None) -> Health:
+        stream.told_ns = now_ns
+        detail = stream.detail(now_ns)
+        detail |= {"labels": self.labels} if self.labels else {}
+        return Health(self._plan.robot, stream.name, state or stream.state, now_ns, detail)

@@ -1,6 +1,7 @@
 """The Serve shell of the publisher, one per robot: sockets, clock and threads.
 
-One thread owns every socket. In: the streams' ROUTER, over ipc. Out: XPUB for all readers.
+One thread owns every socket. In: the streams' ROUTER, over ipc. Out: XPUB for all readers. What
+waits for a disk or an encoder has threads of its own.
 """
 
 from __future__ import annotations
@@ -9,19 +10,22 @@ import fcntl
 import logging
 import threading
 import time
+import uuid
+from collections import deque
 from collections.abc import Sequence
 from typing import IO, Any
 
-import numpy as np
 import zmq
 
-from bindstream import wire
-from bindstream.types import Event, Vector
+from bindstream import host, wire
+from bindstream.types import Event
 from bindstream.wire import Message
 from pipeline.direct import direct
 from pipeline.epochs import Epochs, state_dir
-from pipeline.labels import question
-from pipeline.link import Hello, State, Upward, address, decode_upward, grant_bytes, lock_path
+from pipeline.inbox import Inbox, newest_vectors
+from pipeline.labels import Lesson
+from pipeline.link import address, lock_path
+from pipeline.messages import Encoded, Hello, Introduce, Resume, State, Upward
 from pipeline.plan import PublishPlan
 from pipeline.publication import Publication
 from pipeline.words import Question
@@ -32,9 +36,10 @@ TAKE_OVER_S = 10.0
 """How long a predecessor may take to let go of the address before the replica gives up."""
 FAREWELL_S = 4.0
 SUBSCRIBER_BACKLOG = 1000
-LABELS_TIMEOUT_S = 60.0
-LABELS_RETRY_S = 2.0
-LABELS_AT_ONCE = 16
+WATCH_S = 0.25
+KEEP_S = 1.0
+STATUS_S = 1.0
+HUNG_S = 20.0
 
 
 class Publish:
@@ -48,13 +53,14 @@ class Publish:
         self._plan = plan
         self._speaker = direct(speaker)
         self._offset_ns = time.time_ns() - time.monotonic_ns()
+        self._life = host.boot() + uuid.uuid4().hex[:8]
         self._lock = _take_over(plan.robot)
         self._context = zmq.Context()
         try:
-            epochs = Epochs(state_dir() / f"{plan.robot}.epochs.json")
-            self._publication = Publication(plan, epochs.next(), epochs.next)
-            self._streams = self._context.socket(zmq.ROUTER)
-            self._streams.bind(address(plan.robot))
+            self._epochs = Epochs(state_dir() / f"{plan.robot}.epochs.json")
+            epoch, next_epoch = self._epochs.next(), self._epochs.next
+            self._publication = Publication(plan, epoch, next_epoch, self._life)
+            self._inbox = Inbox(self._context, address(plan.robot), self._now_ns, self._refuse)
             self._readers = _bind_readers(self._context, plan.endpoint)
         except BaseException:
             self._context.destroy(linger=0)
@@ -62,21 +68,34 @@ class Publish:
             raise
         self._stop = threading.Event()
         self._learnt: tuple[list[Question], str] | None = None
+        self._news: deque[tuple[str, str]] = deque(maxlen=100)
+        self._asked: set[bytes] = set()
         self._step_ns = 0
+        self._tick_ns = 0
+        self._beat_s = self._watched_s = time.monotonic()
+        self._status_s = 0.0
         self._snapshot: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
         self._thread.start()
         self._closed = False
+        threading.Thread(target=self._keep_epochs, name="epochs", daemon=True).start()
         if plan.questions:
             threading.Thread(target=self._learn_labels, name="labels", daemon=True).start()
 
     def check_health(self) -> None:
-        """Raise when the thread that owns the sockets is dead."""
-        if not self._thread.is_alive() and not self._stop.is_set():
+        """Raise when the thread that owns the sockets is dead or hangs."""
+        if self._stop.is_set():
+            return
+        if not self._thread.is_alive():
             raise RuntimeError(f"robot '{self._plan.robot}': the publisher's thread is dead")
+        still_s = time.monotonic() - self._beat_s
+        if still_s > HUNG_S:
+            raise RuntimeError(
+                f"robot '{self._plan.robot}': the publisher's thread has hung for {still_s:.0f} s"
+            )
 
     def status(self) -> dict[str, Any]:
-        """The newest full status; at most a second old."""
+        """The newest full status; about a second old at most."""
         return dict(self._snapshot.get("status", {}))
 
     def health(self) -> dict[str, Any]:
@@ -105,73 +124,113 @@ class Publish:
     def _run(self) -> None:
         plan = self._plan
         poller = zmq.Poller()
-        poller.register(self._streams, zmq.POLLIN)
+        poller.register(self._inbox.socket, zmq.POLLIN)
         poller.register(self._readers, zmq.POLLIN)
         period_ns, delay_ns = round(plan.scene_hop_s * 1e9), round(plan.scene_delay_s * 1e9)
-        tick_ns = (self._now_ns() // period_ns + 1) * period_ns
+        self._set_tick()
         while not self._stop.is_set():
-            wait_ms = max(0, min(100, (tick_ns + delay_ns - self._now_ns()) // 1_000_000 + 1))
-            self._serve(dict(poller.poll(wait_ms)))
-            if self._now_ns() >= tick_ns + delay_ns:
-                self._tick(tick_ns)
-                tick_ns = max(tick_ns + period_ns, self._now_ns() // period_ns * period_ns)
+            self._beat_s = time.monotonic()
+            wait_ms = (self._tick_ns + delay_ns - self._now_ns()) // 1_000_000 + 1
+            self._serve(dict(poller.poll(max(0, min(100, wait_ms)))))
+            if self._beat_s - self._watched_s >= WATCH_S:
+                self._watch()
+            if self._now_ns() >= self._tick_ns + delay_ns:
+                self._tick(self._tick_ns)
+                next_ns = self._now_ns() // period_ns * period_ns
+                self._tick_ns = max(self._tick_ns + period_ns, next_ns)
         self._farewell(poller)
 
+    def _set_tick(self) -> None:
+        """The next scene, on the Unix grid of the clock as it is now."""
+        period_ns = round(self._plan.scene_hop_s * 1e9)
+        self._tick_ns = (self._now_ns() // period_ns + 1) * period_ns
+
     def _serve(self, ready: dict[Any, int]) -> None:
-        if self._streams in ready:
+        if self._inbox.socket in ready:
             self._hear_all()
         if self._readers in ready:
             self._readers.recv()  # a subscription; nothing hangs on it
 
     def _hear_all(self) -> None:
-        """Everything that waits, so that one busy stream cannot starve the scene clock."""
-        for _ in range(256):
-            try:
-                sender, *parts = self._streams.recv_multipart(zmq.NOBLOCK)
-            except zmq.Again:
-                return
-            self._hear(sender, parts)
+        """All that waits: of a backlog the newest vector of each stream wins."""
+        heard = self._inbox.take()
+        newest = newest_vectors(heard)
+        for sender, m in heard:
+            overtaken = isinstance(m, Encoded) and (m.epoch, m.seq) < newest[m.stream]
+            self._hear(sender, m, overtaken)
+        self._inbox.settle(self._publication.settled())
 
-    def _hear(self, sender: bytes, parts: list[bytes]) -> None:
+    def _hear(self, sender: bytes, message: Upward, overtaken: bool) -> None:
         try:
-            (raw,) = parts
-            said = self._answer(sender, decode_upward(raw))
+            said = self._answer(sender, message, overtaken)
         except Exception as error:  # one message, or a full disk, does not silence the robot
-            self._publication.refused += 1
-            what = f"{type(error).__name__}: {error}"
-            _log.warning("robot '%s': a stream's message was refused: %s", self._plan.robot, what)
+            self._refuse(error)
             return
         self._say(said)
 
-    def _answer(self, sender: bytes, message: Upward) -> list[Message]:
-        if isinstance(message, State):  # of a stream older than this restart of ours: keep its time
-            self._offset_ns = message.offset_ns
-        if not isinstance(message, Hello):
-            return self._publication.hear(message, self._now_ns())
-        grant, said = self._publication.greet(message, self._now_ns(), self._offset_ns)
-        if grant is not None:
-            self._streams.send_multipart([sender, grant_bytes(grant)])
-        return said
+    def _refuse(self, error: Exception) -> None:
+        self._publication.refused += 1
+        what = f"{type(error).__name__}: {error}"
+        _log.warning("robot '%s': a stream's message was refused: %s", self._plan.robot, what)
+
+    def _answer(self, sender: bytes, message: Upward, overtaken: bool) -> list[Message]:
+        publication = self._publication
+        if isinstance(message, Hello):
+            grant, said = publication.greet(message, self._now_ns(), self._offset_ns)
+            if grant is not None:
+                self._inbox.know(message.stream, sender)
+                self._inbox.reply(sender, grant)
+            return said
+        if publication.is_stranger(message):
+            self._meet(sender, message)
+        return publication.hear(message, self._now_ns(), overtaken=overtaken)
+
+    def _meet(self, sender: bytes, message: Upward) -> None:
+        """A stream older than this restart of ours: keep its time, and ask what it left open."""
+        if isinstance(message, State | Resume):
+            self._take_clock(message.offset_ns)
+        if isinstance(message, Resume):
+            self._inbox.know(message.stream, sender)
+        elif sender not in self._asked:
+            self._asked.add(sender)
+            self._inbox.reply(sender, Introduce(self._life))
+
+    def _take_clock(self, offset_ns: int) -> None:
+        step_ns = offset_ns - self._offset_ns
+        if step_ns:
+            self._offset_ns = offset_ns
+            self._publication.shift(step_ns)
+            self._set_tick()
 
     def _say(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            self._readers.send_multipart(wire.encode(message, self._plan.dtype))
+            frames = wire.encode(message, self._plan.dtype, self._offset_ns)
+            self._readers.send_multipart(frames)
+
+    def _watch(self) -> None:
+        """What does not hang on scenes: silent streams, lost outcomes, news of other threads."""
+        self._watched_s, now_ns = self._beat_s, self._now_ns()
+        if self._learnt is not None:
+            self._publication.asked.ask(*self._learnt)
+            self._learnt, self._publication.labels = None, ""
+        while self._news:
+            name, why = self._news.popleft()
+            self._publication.labels = why
+            self._say([Event(self._plan.robot, name, now_ns, {"why": why})])
+        self._say(self._publication.give_up(now_ns))
+        self._inbox.settle(self._publication.settled())
+        self._say(self._publication.watch(now_ns))
+        self._watch_clock(now_ns)
+        health = self._publication.health(now_ns)
+        if self._beat_s - self._status_s >= STATUS_S:
+            self._status_s = self._beat_s
+            self._snapshot["status"] = self._publication.status(now_ns)
+        self._snapshot["health"] = health
 
     def _tick(self, tick_ns: int) -> None:
-        now_ns = self._now_ns()
-        if self._learnt is not None:
-            self._publication.ask(*self._learnt)
-            self._learnt = None
-        self._say(self._publication.give_up(now_ns))
-        scene = self._publication.scene(tick_ns, now_ns)
+        scene = self._publication.scene(tick_ns, self._now_ns())
         if scene is not None:
             self._say([scene])
-        self._watch_clock(now_ns)
-        publication = self._publication
-        self._snapshot = {
-            "status": publication.status(now_ns),
-            "health": publication.health(now_ns),
-        }
 
     def _watch_clock(self, now_ns: int) -> None:
         """Readers compare our stamps with their wall clock: tell them when it was set."""
@@ -189,27 +248,24 @@ class Publish:
         while time.monotonic() < until_s and not self._publication.all_ended():
             self._serve(dict(poller.poll(50)))
         self._say(self._publication.shut(self._now_ns()))
+        self._inbox.settle(self._publication.settled())
 
-    # the labels' thread -----------------------------------------------------------------------
+    # threads that may wait --------------------------------------------------------------------
+
+    def _keep_epochs(self) -> None:
+        """Write numbers ahead, so that a stream's start never waits for the disk."""
+        while not self._stop.wait(KEEP_S):
+            try:
+                self._epochs.reserve()
+            except OSError as error:
+                _log.warning("robot '%s': epochs: %s; trying again", self._plan.robot, error)
 
     def _learn_labels(self) -> None:
-        plans = self._plan.questions
-        while not self._stop.is_set():
-            try:
-                asked = [question(plan, self._encode_text) for plan in plans]
-                about = self._speaker.describe.remote().result(timeout_s=LABELS_TIMEOUT_S)
-                self._learnt = asked, about["space_id"]
-            except Exception as error:  # the encoder may still be loading; robots wait
-                _log.warning("labels: %s; trying again", error)
-                self._stop.wait(LABELS_RETRY_S)
-            else:
-                return
+        def tell(why: str) -> None:
+            _log.warning("labels: %s", why)
+            self._news.append(("labels_failed", why))
 
-    def _encode_text(self, texts: list[str]) -> Vector:
-        """A few at a time: on a small CPU a large vocabulary takes minutes."""
-        parts = [texts[i : i + LABELS_AT_ONCE] for i in range(0, len(texts), LABELS_AT_ONCE)]
-        ask = self._speaker.encode_text.remote
-        return np.concatenate([ask(part).result(timeout_s=LABELS_TIMEOUT_S) for part in parts])
+        self._learnt = Lesson(self._plan.questions, self._speaker, tell).learn(self._stop)
 
 
 def _take_over(robot: str) -> IO[str]:

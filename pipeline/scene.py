@@ -10,7 +10,8 @@ weighted mean: ImageBind's modalities share one space, so their sum means "all o
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 
@@ -23,9 +24,12 @@ KEPT = 16
 """Embeddings kept per stream: some may end after the tick that is joined."""
 
 
-def tick_before(now_ns: int, period_ns: int) -> int:
-    """The newest tick of the Unix grid that is not after ``now_ns``."""
-    return now_ns // period_ns * period_ns
+Present: TypeAlias = list[tuple[Modality, float, Vector]]
+"""The members of a scene: modality, weight, and vector (dim,) each."""
+
+
+def _no_words(_space_id: str, _present: Present) -> dict[str, str]:
+    return {}
 
 
 class Join:
@@ -68,15 +72,18 @@ class Join:
         self._recent[embedding.stream].append(embedding)
         return True
 
-    def tick(self, tick_ns: int) -> Scene | None:
+    def tick(
+        self, tick_ns: int, words: Callable[[str, Present], dict[str, str]] = _no_words
+    ) -> Scene | None:
         """The scene at ``tick_ns``; None, taking no seq, where there is no member or their
-        mean has no direction."""
+        mean has no direction. ``words`` is asked of the very members that are joined."""
         members = self._members(tick_ns)
         weights = self._weights(members)
         if not weights:
             self._counts["no_member"] += 1
             return None
-        vector = _mean([(members[stream].vector, w) for stream, w in weights.items()])
+        present = [(self._streams[s], w, members[s].vector) for s, w in weights.items()]
+        vector = _mean([(vector, weight) for _, weight, vector in present])
         if vector is None:
             self._counts["no_direction"] += 1
             return None
@@ -89,7 +96,7 @@ class Join:
             space_id=self._space_id or "",
             members=tuple(self._row(stream, members, weights, tick_ns) for stream in self._streams),
             vector=vector,
-            words=_words(members, weights),
+            words=words(self._space_id or "", present),
         )
         self._seq += 1
         return scene
@@ -153,12 +160,3 @@ def _mean(weighted: list[tuple[Vector, float]]) -> Vector | None:
     total = np.asarray(weights, np.float64) @ np.asarray(vectors, np.float64)  # (n,) @ (n, dim)
     norm = float(np.linalg.norm(total))
     return None if norm < MIN_NORM else (total / norm).astype(np.float32)
-
-
-def _words(members: Mapping[str, Embedding], weights: Mapping[str, float]) -> dict[str, str]:
-    """Per question the answer that the most weight stands behind."""
-    votes: dict[str, Counter[str]] = defaultdict(Counter)
-    for stream, e in members.items():
-        for question, answer in e.words.items():
-            votes[question][answer] += weights[stream]  # type: ignore[assignment]
-    return {question: counter.most_common(1)[0][0] for question, counter in votes.items()}

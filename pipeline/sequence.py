@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Iterator
 from typing import Generic, TypeVar
+
+from pipeline.ledger import Ledger, OpenWindow
 
 T = TypeVar("T")
 
 
 class InOrder(Generic[T]):
-    """Windows are announced in order and finish in any; outcomes leave in the announced order.
+    """Windows are opened in order and finish in any; outcomes leave in the order of seq.
 
     A window dropped while its forerunner is still with the encoder waits for it: readers see
-    each seq once, rising. The wait is bounded: ``overdue`` names a forerunner to be given up.
+    each seq once, rising. Which windows are open is known to the ``ledger`` alone.
     """
 
-    def __init__(self) -> None:
-        self._expected: deque[tuple[int, int]] = deque()
-        self._finished: dict[int, T] = {}
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._finished: dict[tuple[int, int], T] = {}
 
-    def expect(self, seq: int, until_ns: int) -> None:
-        """A window was cut; its outcome comes by ``until_ns`` or never."""
-        self._expected.append((seq, until_ns))
+    def finish(self, epoch: int, seq: int, outcome: T) -> bool:
+        """A window has its outcome. False, and counted in the ledger, when it is not open or has
+        one already."""
+        key = (epoch, seq)
+        if key in self._finished:
+            return self._ledger.refuse("second_outcome")
+        if not self._ledger.is_open(epoch, seq):
+            return False
+        self._finished[key] = outcome
+        return True
 
-    def overdue(self, now_ns: int) -> int | None:
-        """The seq that all others wait for, if its time is over."""
-        if self._expected and self._expected[0][1] < now_ns:
-            return self._expected[0][0]
-        return None
+    def leave(self) -> Iterator[tuple[OpenWindow, T]]:
+        """What may leave now, oldest first. The caller closes each in the ledger before it asks
+        for the next."""
+        while window := self._ledger.first():
+            outcome = self._finished.pop((window.epoch, window.seq), None)
+            if outcome is None:
+                return
+            yield window, outcome
 
-    def finish(self, seq: int, outcome: T) -> list[T]:
-        """A window has its outcome; return all that may leave now."""
-        self._finished[seq] = outcome
-        ready: list[T] = []
-        while self._expected and self._expected[0][0] in self._finished:
-            ready.append(self._finished.pop(self._expected.popleft()[0]))
-        return ready
-
-    def clear(self) -> list[T]:
-        """Forget what is still expected; return the outcomes that were held back for it."""
-        self._expected.clear()
-        held = [self._finished[seq] for seq in sorted(self._finished)]
-        self._finished.clear()
-        return held
+    def leave_all(self, up_to_epoch: int, lost: T) -> Iterator[tuple[OpenWindow, T]]:
+        """Every open window of these epochs, oldest first; those without an outcome get ``lost``.
+        The caller closes each."""
+        for window in self._ledger.open_windows(up_to_epoch):
+            yield window, self._finished.pop((window.epoch, window.seq), lost)

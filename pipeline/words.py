@@ -52,6 +52,33 @@ class Question:
             raise ConfigError(f"question '{self.name}' names no modality that can answer")
 
 
+class Asked:
+    """What is asked of every vector of one space; nothing until ``ask``."""
+
+    def __init__(self) -> None:
+        self._questions: list[Question] = []
+        self._space_id = ""
+
+    def ask(self, questions: list[Question], space_id: str) -> None:
+        """From now on vectors of that space are asked these."""
+        self._questions, self._space_id = questions, space_id
+
+    def of_vector(self, modality: Modality, space_id: str, vector: Vector) -> dict[str, str]:
+        """Per question that this sensor can tell the word of one unit vector (D,)."""
+        asked = [q for q in self._of(space_id) if modality in q.modalities]
+        return {q.name: word for q in asked if (word := answer(q, vector))}
+
+    def of_scene(
+        self, space_id: str, members: list[tuple[Modality, float, Vector]]
+    ) -> dict[str, str]:
+        """Per question the word of a scene's members: modality, weight and vector each."""
+        asked = self._of(space_id)
+        return {q.name: word for q in asked if (word := answer_scene(q, members))}
+
+    def _of(self, space_id: str) -> list[Question]:
+        return self._questions if space_id == self._space_id else []
+
+
 def answer(question: Question, vector: Vector) -> str | None:
     """The word nearest to one unit vector (D,), or None where no word leads by the margin.
 

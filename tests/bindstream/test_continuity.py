@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bindstream.continuity import Continuity
+from bindstream.continuity import REBORN_AFTER, Continuity
 from bindstream.types import Gap
 from tests.bindstream.messages import embedding, scene, tombstone
 
@@ -66,3 +66,40 @@ def test_only_known_topics_are_counted_for() -> None:
     continuity = Continuity()
     continuity.count("rubbish", "malformed")
     assert continuity.stats() == {}
+
+
+def test_another_life_of_the_publisher_is_believed_at_once() -> None:
+    """Breaks if a robot that lost its state folder is deaf to its connected readers: every epoch
+    begins below the last, and all would count as duplicates."""
+    continuity = Continuity()
+    continuity.admit(TOPIC, embedding(90, epoch=7, life="old"))
+    assert continuity.admit(TOPIC, embedding(2, epoch=1, life="new")) == (
+        True,
+        Gap("demo", "front", 1, 0, 1),
+    )
+    assert continuity.admit(TOPIC, embedding(3, epoch=1, life="new")) == (True, None)
+    assert continuity.admit(TOPIC, embedding(3, epoch=1, life="new")) == (False, None)
+    assert continuity.stats()[TOPIC]["reborn"] == 1
+
+
+def test_a_restarted_publisher_that_goes_on_is_no_rebirth() -> None:
+    """Breaks if what a publisher told just before it died, and its successor again, comes twice."""
+    continuity = Continuity()
+    continuity.admit(TOPIC, embedding(90, epoch=7, life="old"))
+    assert continuity.admit(TOPIC, embedding(90, epoch=7, life="new")) == (False, None)
+    assert continuity.admit(TOPIC, embedding(91, epoch=7, life="new")) == (True, None)
+    assert continuity.stats()[TOPIC]["reborn"] == 0
+
+
+def test_one_forged_epoch_does_not_blind_for_ever() -> None:
+    """Breaks if one wrong message silences a stream for its reader until the reader restarts."""
+    continuity = Continuity()
+    for seq in range(5):
+        continuity.admit(TOPIC, embedding(seq, epoch=3))
+    continuity.admit(TOPIC, embedding(0, epoch=2**62))
+    admitted = [
+        seq for seq in range(5, 5 + 3 * REBORN_AFTER)
+        if continuity.admit(TOPIC, embedding(seq, epoch=3))[0]
+    ]  # fmt: skip
+    assert admitted == list(range(4 + REBORN_AFTER, 5 + 3 * REBORN_AFTER))
+    assert continuity.stats()[TOPIC]["reborn"] == 1

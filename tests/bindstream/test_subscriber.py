@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import zmq
 
-from bindstream import Subscriber, wire
+from bindstream import Subscriber, host, wire
 from bindstream.errors import BindstreamError, ConfigError
 from bindstream.types import Embedding, Event, Gap, Health, Scene, Tombstone
 from bindstream.wire import Message
@@ -400,3 +401,44 @@ def test_ctrl_c_ends_a_waiting_reader_cleanly(context: zmq.Context[Any]) -> None
         reader.kill()
         reader.communicate()
         robot.socket.close()
+
+
+def test_a_message_of_a_kind_to_come_is_not_malformed(
+    publisher: Publisher, connect: Callable[..., Subscriber]
+) -> None:
+    """Breaks if a newer robot's messages look like damage on the line."""
+    stream = connect(topics=[""])
+    header = msgspec.msgpack.encode({"v": 1, "kind": "answer", "robot": "demo"})
+    publisher.socket.send_multipart([b"answer/demo/", header, b""])
+    publisher.send(embedding(0))
+    assert _seqs(_all(stream)) == [0]
+    stats = stream.stats()
+    assert (stats["malformed"], stats["unknown_kinds"]) == (0, 1)
+
+
+def test_a_robot_that_lost_its_counters_is_heard_and_told(
+    publisher: Publisher, connect: Callable[..., Subscriber]
+) -> None:
+    """Breaks if a reader that stayed connected takes a new life's messages for duplicates."""
+    gaps: list[Gap] = []
+    stream = connect(on_gap=gaps.append)
+    publisher.send(embedding(9, epoch=7, life="a"), embedding(1, epoch=1, life="b"))
+    publisher.send(embedding(2, epoch=1, life="b"))
+    assert _seqs(_all(stream)) == [9, 1, 2]
+    assert gaps == [Gap("demo", "front", 1, 0, 0)]
+    assert stream.stats()["reborn"] == 1
+
+
+def test_ages_of_this_host_outlive_a_clock_that_was_set(
+    publisher: Publisher, connect: Callable[..., Subscriber]
+) -> None:
+    """Breaks if the robot's clock, an hour from this reader's after a step, makes ages of an hour."""
+    stream = connect()
+    offset_ns = time.time_ns() - time.monotonic_ns() - 3_600_000_000_000
+    now_ns = time.monotonic_ns() + offset_ns
+    sent = embedding(0, start_ns=now_ns, end_ns=now_ns, life=host.boot() + "1234")
+    publisher.socket.send_multipart(wire.encode(sent, offset_ns=offset_ns))
+    got = stream.receive(5.0)
+    assert isinstance(got, Embedding)
+    assert got.age_ms is not None
+    assert 0 <= got.age_ms < 60_000

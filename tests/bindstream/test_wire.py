@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream import wire
-from bindstream.errors import WireError
+from bindstream.errors import UnknownKind, WireError
 from bindstream.types import Modality, Reason
 from tests.bindstream.messages import EMBEDDING, EVENT, MESSAGES, as_plain, embedding
 
@@ -67,16 +67,23 @@ def test_an_unknown_version_is_refused_by_name() -> None:
 @given(
     seq=st.integers(0, 2**63 - 1),
     epoch=st.integers(0, 2**63 - 1),
-    end_ns=st.integers(-(2**63), 2**63 - 1),
+    start_ns=st.integers(-(2**63), 2**63 - 1),
+    length_ns=st.integers(0, 2**40),
     n_missing=st.integers(0, 2**31),
     queue_ms=st.floats(allow_nan=False),
-    vector=st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=64),
+    vector=st.lists(
+        st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1, max_size=64
+    ).filter(any),
     words=st.dictionaries(st.text(max_size=20), st.text(max_size=20), max_size=3),
     modality=st.sampled_from(Modality),
 )
-def test_an_embedding_survives_the_way(vector: list[float], **given_fields: Any) -> None:
+def test_an_embedding_survives_the_way(
+    vector: list[float], start_ns: int, length_ns: int, **given_fields: Any
+) -> None:
     """Breaks if any value of any field comes out other than it went in."""
-    sent = embedding(**given_fields, vector=np.array(vector, np.float32))
+    end_ns = min(start_ns + length_ns, 2**63 - 1)
+    fields = {**given_fields, "start_ns": start_ns, "end_ns": end_ns}
+    sent = embedding(**fields, vector=np.array(vector, np.float32))
     assert as_plain(wire.decode(wire.encode(sent))) == as_plain(sent)
 
 
@@ -179,6 +186,70 @@ def test_bad_messages_are_refused(frames: list[bytes]) -> None:
     """Breaks if bytes of a stranger are taken for a message, or raise anything else."""
     with pytest.raises(WireError):
         wire.decode(frames)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "why"),
+    [
+        ("embedding", {"epoch": -1}, "must not be negative"),
+        ("tombstone", {"seq": -1}, "must not be negative"),
+        ("scene", {"epoch": -3}, "must not be negative"),
+        ("embedding", {"start_ns": 5, "end_ns": 4}, "ends 1 ns before its start"),
+        ("tombstone", {"start_ns": 5, "end_ns": 4}, "ends 1 ns before its start"),
+    ],
+)
+def test_numbers_that_no_robot_gives_are_refused(
+    name: str, fields: dict[str, int], why: str
+) -> None:
+    """Breaks if a negative number or a window that ends before its start reaches a program."""
+    with pytest.raises(WireError, match=why):
+        wire.decode(_changed(name, **fields))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 0.0])
+@pytest.mark.parametrize("name", ["embedding", "scene", "embedding_float16"])
+def test_a_vector_without_direction_is_refused(name: str, bad: float) -> None:
+    """Breaks if NaN, infinity or a vector of zeros is compared with something."""
+    frames = _frames(name)
+    kind = "<f2" if name.endswith("16") else "<f4"
+    frames[2] = np.full(4, bad, kind).tobytes()
+    with pytest.raises(WireError, match="finite and not zero"):
+        wire.decode(frames)
+
+
+@pytest.mark.parametrize("name", ["event", "health"])
+def test_a_map_of_a_million_maps_is_not_even_read(name: str) -> None:
+    """Breaks if one message of a stranger costs seconds and 75 MB."""
+    maps = b"\x82\xa4name\xa1x\xa1a\xdd" + (900_000).to_bytes(4, "big") + b"\x80" * 900_000
+    with pytest.raises(WireError, match="a map of 9000.. bytes, at most 65536"):
+        wire.decode([*_frames(name)[:2], maps])
+
+
+def test_a_kind_of_the_future_is_told_apart_from_damage() -> None:
+    """Breaks if a reader counts what a newer robot sends as malformed."""
+    with pytest.raises(UnknownKind, match="kind 'answer'"):
+        wire.decode([b"answer/demo/", *_changed("event", kind="answer")[1:]])
+
+
+def test_keys_of_the_future_are_passed_over() -> None:
+    """Breaks if a header with a key more than today's is refused: no robot could ever tell more."""
+    frames = _changed("embedding", tomorrow={"a": [1]}, life="abc", offset_ns=5)
+    got = wire.decode(frames)
+    assert as_plain(got) == as_plain(embedding(41, life="abc"))
+
+
+def test_on_the_robots_own_host_ages_are_by_the_robots_clock() -> None:
+    """Breaks if a wall clock that was set makes every age of this host wrong until a restart."""
+    frames = wire.encode(embedding(0, life="0123abcd-feed"), offset_ns=10**18)
+    monotonic_ns = EMBEDDING.end_ns - 10**18 + 30_000_000
+    hour_ns = 3_600_000_000_000
+    set_back_ns = EMBEDDING.end_ns - hour_ns
+    near = wire.decode(frames, set_back_ns, True, wire.Here("0123abcd-", monotonic_ns))
+    far = wire.decode(frames, set_back_ns, False, wire.Here("ffffffff-", monotonic_ns))
+    assert isinstance(near, wire.Embedding)
+    assert isinstance(far, wire.Embedding)
+    assert (near.age_ms, near.received_ns) == (30.0, EMBEDDING.end_ns + 30_000_000)
+    assert (far.age_ms, far.received_ns) == (None, set_back_ns)
 
 
 @settings(max_examples=400, deadline=None)

@@ -1,0 +1,90 @@
+"""The publisher's end of the line to its robot's streams: a ROUTER that reads a backlog whole."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import zmq
+
+from pipeline.messages import Downward, Encoded, Settled, Upward, decode_upward, encode
+
+AT_ONCE = 4096
+"""Messages taken in one go; more than a stream's whole backlog."""
+BACKLOG_NS = 300_000_000
+QUIET_MS = 50
+GATHER_S = 1.0
+"""A vector that waited so long is part of a backlog: all of it is read, until the line is quiet
+or for so long, before the newest is chosen."""
+
+
+class Inbox:
+    """Owns the socket, and is used by one thread.
+
+    ``now_ns`` is the robot's clock; ``refuse`` is called with the error of each message that is
+    none of ours. Raises zmq.ZMQError where ``endpoint`` cannot be bound.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[Any],
+        endpoint: str,
+        now_ns: Callable[[], int],
+        refuse: Callable[[Exception], None],
+    ) -> None:
+        self.socket: zmq.Socket[Any] = context.socket(zmq.ROUTER)
+        self.socket.bind(endpoint)
+        self._now_ns, self._refuse = now_ns, refuse
+        self._senders: dict[str, bytes] = {}
+
+    def take(self) -> list[tuple[bytes, Upward]]:
+        """What has arrived, with its sender; with a backlog, all that still comes at once."""
+        heard = self._arrived()
+        until_s = time.monotonic() + GATHER_S
+        while self._is_backlog(heard) and len(heard) < AT_ONCE and time.monotonic() < until_s:
+            if not self.socket.poll(QUIET_MS):
+                break
+            heard += self._arrived()
+        return heard
+
+    def reply(self, sender: bytes, message: Downward) -> None:
+        """To one stream; lost where it is gone."""
+        self.socket.send_multipart([sender, encode(message)])
+
+    def know(self, stream: str, sender: bytes) -> None:
+        """Remember where a stream's newest start is reached."""
+        self._senders[stream] = sender
+
+    def settle(self, news: Mapping[str, tuple[int, int]]) -> None:
+        """Tell the streams up to which (epoch, seq) they may forget."""
+        for stream, (epoch, seq) in news.items():
+            if stream in self._senders:
+                self.reply(self._senders[stream], Settled(epoch, seq))
+
+    def _arrived(self) -> list[tuple[bytes, Upward]]:
+        heard: list[tuple[bytes, Upward]] = []
+        for _ in range(AT_ONCE):
+            try:
+                sender, *parts = self.socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            try:
+                (raw,) = parts
+                heard.append((sender, decode_upward(raw)))
+            except Exception as error:  # one message does not silence the robot
+                self._refuse(error)
+        return heard
+
+    def _is_backlog(self, heard: list[tuple[bytes, Upward]]) -> bool:
+        before_ns = self._now_ns() - BACKLOG_NS
+        return any(isinstance(m, Encoded) and m.encoded_ns < before_ns for _, m in heard)
+
+
+def newest_vectors(heard: list[tuple[bytes, Upward]]) -> dict[str, tuple[int, int]]:
+    """Per stream the (epoch, seq) of the newest vector among these messages."""
+    newest: dict[str, tuple[int, int]] = {}
+    for _, m in heard:
+        if isinstance(m, Encoded):
+            newest[m.stream] = max(newest.get(m.stream, (0, 0)), (m.epoch, m.seq))
+    return newest

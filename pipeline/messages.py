@@ -1,0 +1,140 @@
+"""What a stream's ingest and its robot's publisher say to each other.
+
+One host, one user, our own two processes: still msgpack with a closed set of messages, decoded and
+validated by msgspec. Every message names its stream and epoch. A publisher that was restarted asks
+whom it does not know (Introduce); the stream answers Resume, and says again, in order, all of its
+windows that no publisher has settled.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+
+from bindstream.types import Reason
+
+
+class Hello(msgspec.Struct, tag=True, frozen=True):
+    """A stream starts: it asks for an epoch and the clock offset. Answered by Grant.
+
+    ``instance`` is this start's own: asked twice, it is answered with the same epoch.
+    """
+
+    stream: str
+    instance: str
+
+
+class Resume(msgspec.Struct, tag=True, frozen=True):
+    """The stream goes on under a new publisher: seqs of ``epoch`` before ``next_seq`` are settled.
+
+    ``offset_ns`` is the clock it was granted: the publisher takes it over.
+    """
+
+    stream: str
+    instance: str
+    epoch: int
+    offset_ns: int
+    next_seq: int
+
+
+class Opened(msgspec.Struct, tag=True, frozen=True):
+    """A window was cut; exactly one Encoded or Dropped follows."""
+
+    stream: str
+    epoch: int
+    seq: int
+    start_ns: int
+    end_ns: int
+
+
+class Encoded(msgspec.Struct, tag=True, frozen=True):
+    """The window's vector, raw little-endian float32 (dim,), and where its time went."""
+
+    stream: str
+    epoch: int
+    seq: int
+    n_missing: int
+    captured_ns: int
+    windowed_ns: int
+    encoded_ns: int
+    queue_ms: float
+    encode_ms: float
+    space_id: str
+    encoder_id: str
+    vector: bytes
+
+
+class Dropped(msgspec.Struct, tag=True, frozen=True):
+    """The window will not be encoded, and why."""
+
+    stream: str
+    epoch: int
+    seq: int
+    reason: Reason
+
+
+class State(msgspec.Struct, tag=True, frozen=True):
+    """About once a second, and at every change: what the stream is doing.
+
+    ``offset_ns`` is the clock it was granted: a publisher that was restarted takes it over.
+    """
+
+    stream: str
+    epoch: int
+    offset_ns: int
+    state: str
+    why: str
+    rate_hz: float
+    wanted_rate_hz: float
+    counters: dict[str, int]
+
+
+class Happened(msgspec.Struct, tag=True, frozen=True):
+    """Something worth telling every reader: becomes an Event."""
+
+    stream: str
+    name: str
+    t_ns: int
+    detail: dict[str, Any]
+
+
+class Bye(msgspec.Struct, tag=True, frozen=True):
+    """The stream has drained; nothing follows in this epoch."""
+
+    stream: str
+    epoch: int
+
+
+class Grant(msgspec.Struct, tag=True, frozen=True):
+    """``epoch`` is greater than any before; ``offset_ns`` turns CLOCK_MONOTONIC into Unix time.
+    ``life`` names this start of the publisher."""
+
+    epoch: int
+    offset_ns: int
+    life: str = ""
+
+
+class Introduce(msgspec.Struct, tag=True, frozen=True):
+    """A publisher hears a stream that it does not know. Answered, once in its life, by Resume."""
+
+    life: str
+
+
+class Settled(msgspec.Struct, tag=True, frozen=True):
+    """Readers were told the outcome of every window up to ``seq``: the stream may forget them."""
+
+    epoch: int
+    seq: int
+
+
+OfWindow: TypeAlias = Opened | Encoded | Dropped
+"""What belongs to one window, and must arrive for the accounts to be right."""
+Upward: TypeAlias = Hello | Resume | OfWindow | State | Happened | Bye
+"""From ingest to publisher."""
+Downward: TypeAlias = Grant | Introduce | Settled
+"""From publisher to ingest."""
+
+encode = msgspec.msgpack.Encoder().encode
+decode_upward = msgspec.msgpack.Decoder(Upward).decode
+decode_downward = msgspec.msgpack.Decoder(Downward).decode
