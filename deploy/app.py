@@ -12,7 +12,7 @@ from ray.serve.handle import DeploymentHandle
 from bindstream.errors import ConfigError
 from deploy.arguments import EncoderArgs, RobotArgs, StreamArgs
 from deploy.ingress import Ingress
-from deploy.plans import robot_plan, stream_plan
+from deploy.plans import read_live, robot_plan, stream_plan
 from deploy.serve_file import ENCODER, INGRESS, PUBLISHER, STREAM
 from encoders.replica import EncoderReplica
 from pipeline.ingest import Ingest
@@ -79,7 +79,7 @@ def robot(args: RobotArgs) -> serve.Application:
     publisher = (
         serve.deployment(Publish)
         .options(name=PUBLISHER, ray_actor_options=pinned, **OWNED)
-        .bind(robot_plan(args), speaker)
+        .bind(robot_plan(args), speaker, read_live)
     )
     return (
         serve.deployment(Ingress)

@@ -199,3 +199,9 @@ def _unique(what: str, names: list[str]) -> None:
         raise ValueError(f"two {what}s are called '{twice.pop()}'")
 
 
+LIVE_MODELS: dict[str, type[BaseModel]] = {
+    "": LiveArgs,
+    "scene": SceneArgs,
+    "labels": QuestionArgs,
+}
+"""Which model stands under which key of ``user_config``, for complaints."""

@@ -17,12 +17,11 @@ from pydantic import BaseModel, ValidationError
 
 from bindstream.errors import ConfigError
 from deploy.arguments import (
+    LIVE_MODELS,
     EncoderArgs,
     LiveArgs,
     PublishArgs,
-    QuestionArgs,
     RobotArgs,
-    SceneArgs,
     StreamArgs,
 )
 from deploy.complaints import complaints
@@ -125,7 +124,7 @@ def load(path: Path | None = None) -> Config:
         try:
             apps.append(_app(entry))
         except ValidationError as error:
-            models = {"": _MODELS[error.title], "publish": PublishArgs} | _LIVE
+            models = {**LIVE_MODELS, "": _MODELS[error.title], "publish": PublishArgs}
             lines += [f"application '{entry['name']}': {c}" for c in complaints(error, models)]
     _refuse(path, lines)
     config = Config(path, document, tuple(apps))
@@ -193,4 +192,3 @@ def _twice(what: str, names: list[str]) -> list[str]:
 
 
 _MODELS = {model.__name__: model for model in (*BUILDERS.values(), LiveArgs)}
-_LIVE: dict[str, type[BaseModel]] = {"scene": SceneArgs, "labels": QuestionArgs}

@@ -88,9 +88,7 @@ class Deployment:
         from ray import serve
 
         expected = {robot.name: robot.expected for robot in self._config.robots}
-        targets = [
-            serve.RunTarget(application(app, expected), app.name, app.route) for app in apps
-        ]
+        targets = [serve.RunTarget(application(app, expected), app.name, app.route) for app in apps]
         serve.run_many(targets, wait_for_applications_running=False)
 
     def _wait(self, names: set[str], left: threading.Event) -> None:

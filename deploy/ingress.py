@@ -17,6 +17,7 @@ from ray.serve.handle import DeploymentHandle
 
 from bindstream.errors import InvalidInput
 from deploy.guard import Guard
+from deploy.serve_file import STREAM
 from pipeline.direct import direct
 
 MAX_TEXTS = 256
@@ -91,15 +92,9 @@ class Vectors(BaseModel):
 class Ingress:
     """A Serve deployment (``deploy.app`` makes it one), reached on Serve's own HTTP port."""
 
-    def __init__(
-        self,
-        publisher: DeploymentHandle,
-        speaker: DeploymentHandle,
-        streams: dict[str, DeploymentHandle],
-    ) -> None:
+    def __init__(self, publisher: DeploymentHandle, speaker: DeploymentHandle) -> None:
         self._publisher = direct(publisher)
         self._speaker = direct(speaker)
-        self._streams = streams
 
     @app.get("/healthz")
     async def healthz(self, response: Response) -> dict[str, Any]:
@@ -134,15 +129,18 @@ class Ingress:
     @app.post("/streams/{name}/pause")
     async def pause(self, name: str) -> dict[str, str]:
         """Close the sensor, for privacy: nothing is captured until resumed."""
-        return {"stream": name, "state": await self._stream(name).pause.remote()}
+        return {"stream": name, "state": await (await self._stream(name)).pause.remote()}
 
     @app.post("/streams/{name}/resume")
     async def resume(self, name: str) -> dict[str, str]:
         """Open the sensor again."""
-        return {"stream": name, "state": await self._stream(name).resume.remote()}
+        return {"stream": name, "state": await (await self._stream(name)).resume.remote()}
 
-    def _stream(self, name: str) -> DeploymentHandle:
-        if name not in self._streams:
-            known = ", ".join(sorted(self._streams))
+    async def _stream(self, name: str) -> DeploymentHandle:
+        """Each stream is an application of its own; the publisher knows its name."""
+        streams = (await self._publisher.status.remote()).get("streams", {})
+        app_name = streams.get(name, {}).get("app")
+        if not app_name:
+            known = ", ".join(sorted(streams))
             raise HTTPException(404, f"no stream '{name}'; known: {known}")
-        return self._streams[name]
+        return DeploymentHandle(STREAM, app_name)

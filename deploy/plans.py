@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from deploy.arguments import LiveArgs, RobotArgs, StreamArgs
+from typing import Any
+
+from pydantic import ValidationError
+
+from bindstream.errors import ConfigError
+from deploy.arguments import LIVE_MODELS, LiveArgs, RobotArgs, StreamArgs
+from deploy.complaints import complaints
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
 
 
@@ -26,8 +32,12 @@ def robot_plan(args: RobotArgs) -> RobotPlan:
     return RobotPlan(args.name, args.publish.endpoint, args.publish.dtype)
 
 
-def live_plan(args: LiveArgs) -> LivePlan:
-    """What a publisher may be told at any time."""
+def read_live(user_config: Any) -> LivePlan:
+    """What a publisher may be told at any time. Raises ConfigError with all that is wrong."""
+    try:
+        args = LiveArgs.model_validate(user_config or {})
+    except ValidationError as error:
+        raise ConfigError("; ".join(complaints(error, LIVE_MODELS))) from None
     scene = args.scene
     questions = tuple(
         QuestionPlan(

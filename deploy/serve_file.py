@@ -21,7 +21,9 @@ DEPLOYMENTS = {
 }
 _FORMERLY = "deploy.app:build"
 _OURS = ("robot", "encoder", "streams", "scene", "publish", "labels")
-_PLACES = "each robot, encoder and stream is an application of its own: docs/deploy.md shows the file"
+_PLACES = (
+    "each robot, encoder and stream is an application of its own: docs/deploy.md shows the file"
+)
 
 
 class _Once(yaml.SafeLoader):
@@ -85,7 +87,10 @@ def _mistakes_of(place: str, application: Any) -> list[str]:
     known = DEPLOYMENTS.get(str(application.get("import_path")))
     if known is None:
         near = nearest(str(application.get("import_path")), set(DEPLOYMENTS))
-        return [*lines, f"{place}: import_path '{application.get('import_path')}' is not ours{near}"]
+        return [
+            *lines,
+            f"{place}: import_path '{application.get('import_path')}' is not ours{near}",
+        ]
     deployments = application.get("deployments")
     for n, one in enumerate(deployments if isinstance(deployments, list) else []):
         at = f"{place}.deployments.{n}"

@@ -23,9 +23,9 @@ from bindstream.types import Embedding, Health
 from bindstream.wire import Message
 from deploy import leftovers
 from deploy.arguments import StreamArgs
+from deploy.changes import Change
 from deploy.config import Config, load
 from deploy.control import Answer, Control, Outcome
-from deploy.changes import Change
 from deploy.deployment import Deployment
 from deploy.display import Lines, Table
 from deploy.patience import FIRST_S, Patience

@@ -46,7 +46,7 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
 
 
-_OFFICIAL_WINDOWS = {
+USUAL = {
     Modality.VISION: WindowFormat(2.0, 2),
     Modality.AUDIO: WindowFormat(2.0),
     Modality.DEPTH: WindowFormat(None, 1),
@@ -186,7 +186,7 @@ def _official(path: Path, modalities: frozenset[Modality]) -> Card:
         space_id=recalled(path, "space_id") or f"{OFFICIAL}:{UNKNOWN_HASH}",
         modalities=modalities,
         config=ImageBindConfig(),
-        windows={m: w for m, w in _OFFICIAL_WINDOWS.items() if m in modalities},
+        windows={m: w for m, w in USUAL.items() if m in modalities},
         licence=OFFICIAL_LICENCE,
     )
 
@@ -223,7 +223,7 @@ def _own(path: Path, said: dict[str, Any], modalities: frozenset[Modality]) -> C
 
 
 def _window(modality: Modality, said: Mapping[str, Any]) -> WindowFormat:
-    usual = _OFFICIAL_WINDOWS[modality]
+    usual = USUAL[modality]
     length = said.get("length_s", usual.length_s)
     return WindowFormat(
         None if length is None else float(length), int(said.get("frames", usual.frames))

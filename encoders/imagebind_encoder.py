@@ -44,6 +44,7 @@ class ImageBindEncoder:
     ) -> None:
         card = read_card(weights)
         self.card = card
+        self.windows = card.windows
         self.modalities = _chosen(card, modalities)
         self.dim = card.dim
         self._tokenize = (

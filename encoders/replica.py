@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bindstream.types import Encoding, Modality, Vector, Window
+from encoders.card import USUAL
 from encoders.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class EncoderReplica:
             "encoder_id": encoder.encoder_id,
             "dim": encoder.dim,
             "modalities": sorted(encoder.modalities),
+            "windows": {
+                m.value: (w.length_s, w.frames)
+                for m, w in getattr(encoder, "windows", USUAL).items()
+                if m in encoder.modalities
+            },
         }
 
 

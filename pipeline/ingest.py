@@ -12,15 +12,17 @@ import sys
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from bindstream.errors import InvalidInput
 from bindstream.types import Encoding, Reason, Sample, Window
 from pipeline.capture import Capture, Handover
 from pipeline.direct import direct
+from pipeline.format import Format, format_of
 from pipeline.latest import LatestSlot
 from pipeline.link import Link, address
-from pipeline.messages import Bye, Dropped, Encoded, Grant, Happened, Hello, Opened, State
+from pipeline.messages import About, Bye, Dropped, Encoded, Grant, Happened, Hello, Opened, State
 from pipeline.plan import StreamPlan
 from pipeline.windows import Cut, Hole, Windower, make_windower
 from sensors import load
@@ -34,10 +36,12 @@ DRAIN_S = 3.0
 SAME_END_S = 0.3
 COMPLAIN_EVERY_S = 1.0
 FOR_EVER_NS = 1 << 62
+FORMAT_TIMEOUT_S = 2.0
+FORMAT_RETRY_S = 0.2
 UNHEARD_LOG_EVERY = 20
 UNHEARD = (
-    "stream '%s': no publisher answers at %s on host %s; where Ray has several hosts, robot.labels "
-    "must pin both to one"
+    "stream '%s': no publisher answers at %s on host %s; where Ray has several hosts, labels must "
+    "pin both to one"
 )
 _log = logging.getLogger("ray.serve")
 
@@ -45,17 +49,22 @@ _log = logging.getLogger("ray.serve")
 class Ingest:
     """A Serve deployment (``deploy.app`` makes it one): the actor that owns one sensor.
 
-    ``encoder`` is the handle of the encoder's deployment. ``__init__`` opens no device: Serve gives
-    a replica three tries, a robot's camera needs more patience than that.
+    ``encoder`` is the handle of the encoder's deployment, which says what windows it takes;
+    ``own_app`` tells the name of the stream's own application. ``__init__`` opens no device: Serve
+    gives a replica three tries, a robot's camera needs more patience than that.
     """
 
-    def __init__(self, plan: StreamPlan, encoder: Any) -> None:
+    def __init__(
+        self, plan: StreamPlan, encoder: Any, own_app: Callable[[], str] = lambda: ""
+    ) -> None:
         sys.setswitchinterval(SWITCH_S)
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
-        self._encode = direct(encoder).encode
+        self._encoder = direct(encoder)
         self._driver = load(plan.driver)(plan.stream, **plan.options)
-        self._make_windower()  # raises now what would fail later
+        self._about = About(plan.modality, plan.hop_ns, round(plan.deadline_s * 1e9), app=own_app())
+        self._format: Format | None = None
+        self._unfit = "waiting for the encoder to say what windows it takes"
         self._windower: Windower | None = None
         self._window_errors = 0
         self._link = Link(address(plan.robot))
@@ -68,13 +77,14 @@ class Ingest:
         self._paused_ns = (0, 0)
         self._complained_s: dict[str, float] = {}
         self._refusal = ""
+        self._asking = threading.Thread(target=self._ask_format, name="format", daemon=True)
         self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
         self._threads += [
             threading.Thread(target=self._encode_newest, name=f"encode-{i}", daemon=True)
             for i in range(plan.in_flight)
         ]
         self._closed = False
-        for thread in self._threads:
+        for thread in (self._asking, *self._threads):
             thread.start()
 
     def check_health(self) -> None:
@@ -131,8 +141,11 @@ class Ingest:
         self._capture.start()
         told_s, told = 0.0, ""
         while not self._stop.is_set():
-            for sample in self._handover.take(0.1):
-                self._push(sample)
+            if self._format is None:  # what the sensor gives meanwhile waits, within bounds
+                self._stop.wait(0.05)
+            else:
+                for sample in self._handover.take(0.1):
+                    self._push(sample)
             self._link.listen()
             if time.monotonic() - told_s >= STATE_EVERY_S or told != self._capture.state:
                 told_s, told = time.monotonic(), self._capture.state
@@ -141,19 +154,38 @@ class Ingest:
             self._pass_on(cut)
         self._tell_state()
 
-    def _make_windower(self) -> Windower:
+    def _ask_format(self) -> None:
+        """An encoder may load for minutes: asked until it answers."""
+        plan = self._plan
+        while not self._stop.is_set():
+            try:
+                told = self._encoder.describe.remote().result(timeout_s=FORMAT_TIMEOUT_S)
+                self._format = format_of(told, plan)
+            except InvalidInput as error:  # it answered, and cannot take our windows
+                self._unfit = str(error)
+                self._complain("unfit_encoder", error)
+            except Exception:  # of Ray, of Serve: not there yet
+                _log.debug("stream '%s': the encoder does not answer yet", plan.stream)
+            else:
+                self._unfit = ""
+                return
+            self._stop.wait(FORMAT_RETRY_S)
+
+    def _make_windower(self, form: Format) -> Windower:
         plan = self._plan
         return make_windower(
             plan.modality,
-            length_s=plan.length_s,
+            length_s=form.length_s,
             hop_s=plan.hop_s,
             rate_hz=self._driver.rate_hz or 1 / plan.hop_s,  # 0: frames come now and then
-            frames=plan.frames,
+            frames=form.frames,
         )
 
     def _push(self, sample: Sample) -> None:
+        if self._format is None:
+            return
         if self._windower is None:  # only now has the device said its rate
-            self._windower = self._make_windower()
+            self._windower = self._make_windower(self._format)
         try:
             cuts = self._windower.push(sample)
         except Exception as error:  # costs this sample, not the stream
@@ -164,8 +196,8 @@ class Ingest:
             self._pass_on(cut)
 
     def _meet_publisher(self) -> bool:
-        hello = Hello(self._plan.stream, uuid.uuid4().hex)
-        unheard = 0
+        plan, unheard = self._plan, 0
+        hello = Hello(plan.stream, uuid.uuid4().hex, self._about)
         while not self._stop.is_set():
             grant = self._link.ask(hello, 1.0)
             if grant is not None:
@@ -234,7 +266,7 @@ class Ingest:
             self._blame_encoder(window, error)
 
     def _ask_encoder(self, window: Window, budget_s: float) -> Encoding:
-        response = self._encode.remote(window, budget_s)
+        response = self._encoder.encode.remote(window, budget_s)
         try:
             encoding: Encoding = response.result(timeout_s=budget_s)
         except TimeoutError:
@@ -320,7 +352,7 @@ class Ingest:
             epoch=self._grant.epoch,
             offset_ns=self._grant.offset_ns,
             state=capture.state,
-            why=capture.why or getattr(self._driver, "why", "") or self._refusal,
+            why=capture.why or getattr(self._driver, "why", "") or self._unfit or self._refusal,
             rate_hz=rate_hz,
             wanted_rate_hz=self._driver.rate_hz,
             counters={**counters, **lost},

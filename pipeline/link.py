@@ -141,7 +141,12 @@ class Link:
         if hello is None or grant is None:
             return
         resume = Resume(
-            hello.stream, hello.instance, grant.epoch, grant.offset_ns, self._outbox.next_seq
+            hello.stream,
+            hello.instance,
+            hello.about,
+            grant.epoch,
+            grant.offset_ns,
+            self._outbox.next_seq,
         )
         if self._put(resume):
             self._life = life

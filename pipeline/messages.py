@@ -12,7 +12,19 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from bindstream.types import Reason
+from bindstream.types import Modality, Reason
+
+
+class About(msgspec.Struct, frozen=True):
+    """Who a stream is: a publisher knows nothing of its streams but what they say here.
+
+    ``deadline_ns`` after its end a window is no news. ``app`` is Serve's name of its application.
+    """
+
+    modality: Modality
+    hop_ns: int
+    deadline_ns: int
+    app: str = ""
 
 
 class Hello(msgspec.Struct, tag=True, frozen=True):
@@ -23,6 +35,7 @@ class Hello(msgspec.Struct, tag=True, frozen=True):
 
     stream: str
     instance: str
+    about: About
 
 
 class Resume(msgspec.Struct, tag=True, frozen=True):
@@ -33,6 +46,7 @@ class Resume(msgspec.Struct, tag=True, frozen=True):
 
     stream: str
     instance: str
+    about: About
     epoch: int
     offset_ns: int
     next_seq: int

@@ -1,8 +1,8 @@
-"""What one stream is to do, as plain values: made by ``deploy``, read by ``ingest``."""
+"""What streams and publishers are to do, as plain values: made by ``deploy``, obeyed here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bindstream.types import Modality
@@ -10,10 +10,10 @@ from bindstream.types import Modality
 
 @dataclass(frozen=True, slots=True)
 class StreamPlan:
-    """One sensor, its windows and its limits.
+    """One sensor and its limits. What its windows are made of, its encoder says.
 
-    ``length_s`` and ``frames`` are the window format of the weights. At most ``in_flight``
-    windows are with the encoder; one older than ``deadline_s`` past its end is given up.
+    ``length_s`` None: the encoder's; another is refused. At most ``in_flight`` windows are with the
+    encoder; one older than ``deadline_s`` past its end is given up.
     """
 
     robot: str
@@ -21,9 +21,8 @@ class StreamPlan:
     modality: Modality
     driver: str
     options: dict[str, Any]
-    length_s: float
+    length_s: float | None
     hop_s: float
-    frames: int
     deadline_s: float
     in_flight: int
 
@@ -46,18 +45,25 @@ class QuestionPlan:
 
 
 @dataclass(frozen=True, slots=True)
-class PublishPlan:
-    """The publisher of one robot. ``hops_s``, ``deadlines_s``, ``max_ages_s`` and ``weights`` are
-    by stream; a stream without a weight shares its modality's."""
+class RobotPlan:
+    """What one robot's publisher is told at its start: its name, and where and as what it sends."""
 
     robot: str
     endpoint: str
-    dtype: str
-    streams: dict[str, Modality]
-    hops_s: dict[str, float]
-    deadlines_s: dict[str, float]
-    max_ages_s: dict[str, float]
-    weights: dict[str, float]
-    scene_hop_s: float
-    scene_delay_s: float
-    questions: list[QuestionPlan]
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True, slots=True)
+class LivePlan:
+    """What it may be told at any time, and obeys without a restart.
+
+    ``expect``: streams that are missed where they do not come. ``max_age_s`` of a scene's member
+    (None: 2 s + its hop). ``weights`` by stream; one without shares its modality's.
+    """
+
+    expect: tuple[str, ...] = ()
+    scene_hop_s: float = 0.5
+    scene_delay_s: float = 0.1
+    max_age_s: float | None = None
+    weights: dict[str, float] = field(default_factory=dict)
+    questions: tuple[QuestionPlan, ...] = ()

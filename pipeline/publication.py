@@ -1,7 +1,8 @@
 """What a robot's publisher knows and says: accounts, order, scenes, health. Pure.
 
 No socket, no clock: messages of the streams go in by ``hear``; the wire's messages come out,
-ready to be sent.
+ready to be sent. Which streams there are, they say themselves: one that says hello is taken in,
+one that said goodbye and is not expected is forgotten.
 """
 
 from __future__ import annotations
@@ -34,15 +35,19 @@ from pipeline.messages import (
     State,
     Upward,
 )
-from pipeline.plan import PublishPlan
+from pipeline.plan import LivePlan
 from pipeline.scene import Join
 from pipeline.stream import Stream
 from pipeline.words import Asked
 
+MEMBER_S = 2.0
+"""A member of a scene may be so much older than its hop, where nothing else is said."""
 PATIENCE_NS = 5_000_000_000
 """How long after a window's deadline its outcome may still come: after that it got lost."""
 TELL_NS = 1_200_000_000
 """Of a stream that says nothing itself the publisher speaks, so often."""
+FORGET_NS = 5_000_000_000
+"""How long one that ended, and is not expected back, is still shown."""
 SLEPT_NS = 1_000_000_000
 """Between two watches: longer, and it was the publisher itself that was stopped."""
 
@@ -55,60 +60,65 @@ class Publication:
     """
 
     def __init__(
-        self, plan: PublishPlan, epoch: int, next_epoch: Callable[[], int], life: str = ""
+        self, robot: str, epoch: int, next_epoch: Callable[[], int], life: str = ""
     ) -> None:
-        self._plan = plan
+        self._robot = robot
         self._life = life
         self._next_epoch = next_epoch
+        self._live = LivePlan()
         self.asked = Asked()
-        self._streams = {name: Stream(name, plan) for name in plan.streams}
-        self._join = Join(
-            plan.robot,
-            epoch,
-            plan.streams,
-            max_age_ns={name: round(age * 1e9) for name, age in plan.max_ages_s.items()},
-            weights=plan.weights,
-        )
+        self._streams: dict[str, Stream] = {}
+        self._join = Join(robot, epoch)
         self._settled: dict[str, tuple[int, int]] = {}
         self._watched_ns: int | None = None
         self.refused = 0
         self.labels = ""
 
-    def greet(
-        self, hello: Hello, now_ns: int, offset_ns: int
-    ) -> tuple[Grant | None, list[Message]]:
+    def configure(self, live: LivePlan, now_ns: int) -> None:
+        """From now on: who is expected, and how scenes are joined."""
+        self._live = live
+        for name in live.expect:
+            if name not in self._streams:
+                self._streams[name] = Stream(name, now_ns)
+        self._join.configure(live.weights)
+        for stream in self._streams.values():
+            self._join_in(stream)
+
+    def greet(self, hello: Hello, now_ns: int, offset_ns: int) -> tuple[Grant, list[Message]]:
         """A stream starts: a new epoch for it; what its last one left open is lost.
 
-        No grant for a stream that is not ours: it may be our successor's, and asks again. Raises
-        what ``next_epoch`` raises, and then nothing is changed: the stream asks again.
+        Raises what ``next_epoch`` raises, and then nothing is changed: the stream asks again.
         """
-        stream = self._stream(hello.stream)
-        if stream is None:
-            return None, []
+        stream = self._streams.get(hello.stream) or Stream(hello.stream, now_ns)
         if hello.instance == stream.instance:
             return Grant(stream.epoch, offset_ns, self._life), []
         epoch = self._next_epoch()
         said = [*self._hear_of(stream, now_ns)]
         said += self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
-        stream.begin(epoch, hello.instance)
+        self._begin(stream, epoch, hello)
         said.append(self._event("stream_started", now_ns, stream=stream.name, epoch=epoch))
         return Grant(epoch, offset_ns, self._life), said
 
     def is_stranger(self, message: Upward) -> bool:
         """Whether it comes from an epoch that only a predecessor of ours can have granted: what
         it says of windows counts for nothing until it resumed."""
-        stream = self._streams.get(message.stream)
-        if stream is None or isinstance(message, Hello | Happened):
+        if isinstance(message, Hello | Happened):
             return False
-        return message.epoch > stream.epoch
+        stream = self._streams.get(message.stream)
+        return message.epoch > (stream.epoch if stream else 0)
 
     def hear(self, message: Upward, now_ns: int, *, overtaken: bool = False) -> list[Message]:
         """Take one message of a stream; return what readers are to be told.
 
         ``overtaken``: a newer vector of the same stream waits behind this one.
         """
-        stream = self._stream(message.stream)
-        if stream is None or self._outdated(stream, message):
+        if isinstance(message, Resume) and message.stream not in self._streams:
+            self._streams[message.stream] = Stream(message.stream, now_ns)
+        stream = self._streams.get(message.stream)
+        if stream is None:
+            self.refused += not self.is_stranger(message)
+            return []
+        if self._outdated(stream, message):
             return []
         said: list[Message] = []
         if isinstance(message, Opened | State | Resume):  # of the thread that cuts windows
@@ -131,12 +141,12 @@ class Publication:
                 stream.hear(message, now_ns)
                 return [self._health(stream, now_ns)]
             case Happened():
-                return [Event(self._plan.robot, message.name, message.t_ns, message.detail)]
+                return [Event(self._robot, message.name, message.t_ns, message.detail)]
             case Resume():
                 return self._resume(stream, message, now_ns)
             case Bye():
                 said = self._end(stream, message.epoch, Reason.SHUTDOWN, now_ns)
-                stream.epoch, stream.ended, stream.failed = message.epoch, True, False
+                stream.end(message.epoch, now_ns)
                 return [*said, self._health(stream, now_ns)]
         return []
 
@@ -159,7 +169,7 @@ class Publication:
         """
         slept = self._watched_ns is None or now_ns - self._watched_ns > SLEPT_NS
         self._watched_ns = now_ns
-        said: list[Message] = []
+        said: list[Message] = self._forget(now_ns)
         for stream in self._streams.values():
             if slept:  # then it was not the streams that were away
                 stream.heard_ns = now_ns
@@ -204,7 +214,7 @@ class Publication:
             for name, stream in self._streams.items()
         }
         return {
-            "robot": self._plan.robot,
+            "robot": self._robot,
             "streams": streams,
             "scene": self._join.stats(),
             "refused": self.refused,
@@ -220,10 +230,29 @@ class Publication:
 
     # one stream -------------------------------------------------------------------------------
 
-    def _stream(self, name: str) -> Stream | None:
-        stream = self._streams.get(name)
-        self.refused += stream is None
-        return stream
+    def _begin(self, stream: Stream, epoch: int, m: Hello | Resume) -> None:
+        stream.begin(epoch, m.instance, m.about)
+        self._streams[stream.name] = stream
+        self._join_in(stream)
+
+    def _join_in(self, stream: Stream) -> None:
+        """Scenes have room for it; for how long a vector counts follows from its hop."""
+        if stream.about is not None:
+            age_s = self._live.max_age_s or MEMBER_S + stream.hop_ns / 1e9
+            self._join.meet(stream.name, stream.modality, round(age_s * 1e9))
+
+    def _forget(self, now_ns: int) -> list[Message]:
+        """Streams that ended, or never came, and that nobody expects any more."""
+        gone = [
+            s
+            for s in self._streams.values()
+            if s.name not in self._live.expect
+            and (s.about is None or (s.ended and now_ns - s.heard_ns > FORGET_NS))
+        ]
+        for stream in gone:
+            del self._streams[stream.name]
+            self._join.leave(stream.name)
+        return [self._event("stream_removed", now_ns, stream=stream.name) for stream in gone]
 
     def _outdated(self, stream: Stream, m: Upward) -> bool:
         """Whether it comes from an epoch that is over: a stream that drains beside its successor.
@@ -249,7 +278,7 @@ class Publication:
         if m.epoch == stream.epoch:
             return []
         said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
-        stream.begin(m.epoch, m.instance)
+        self._begin(stream, m.epoch, m)
         stream.ledger.adopt(m.epoch, m.next_seq)
         return said
 
@@ -258,7 +287,7 @@ class Publication:
             return self._dropped(stream, m.epoch, m.seq, Reason.SUPERSEDED, now_ns)
         vector = np.frombuffer(m.vector, "<f4")  # may raise: before the accounts are touched
         embedding = Embedding(
-            robot=self._plan.robot,
+            robot=self._robot,
             stream=stream.name,
             modality=stream.modality,
             epoch=m.epoch,
@@ -322,7 +351,7 @@ class Publication:
         self, stream: Stream, window: OpenWindow, reason: Reason, now_ns: int
     ) -> Tombstone:
         return Tombstone(
-            robot=self._plan.robot,
+            robot=self._robot,
             stream=stream.name,
             modality=stream.modality,
             epoch=window.epoch,
@@ -335,10 +364,10 @@ class Publication:
         )
 
     def _event(self, name: str, t_ns: int, **detail: Any) -> Event:
-        return Event(self._plan.robot, name, t_ns, detail)
+        return Event(self._robot, name, t_ns, detail)
 
     def _health(self, stream: Stream, now_ns: int, state: str | None = None) -> Health:
         stream.told_ns = now_ns
         detail = stream.detail(now_ns)
         detail |= {"labels": self.labels} if self.labels else {}
-        return Health(self._plan.robot, stream.name, state or stream.state, now_ns, detail)
+        return Health(self._robot, stream.name, state or stream.state, now_ns, detail)

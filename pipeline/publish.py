@@ -12,7 +12,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import IO, Any
 
 import zmq
@@ -26,7 +26,7 @@ from pipeline.inbox import Inbox, newest_vectors
 from pipeline.labels import Lesson
 from pipeline.link import address, lock_path
 from pipeline.messages import Encoded, Hello, Introduce, Resume, State, Upward
-from pipeline.plan import PublishPlan
+from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
 from pipeline.publication import Publication
 from pipeline.words import Question
 
@@ -45,10 +45,11 @@ HUNG_S = 20.0
 class Publish:
     """A Serve deployment (``deploy.app`` makes it one).
 
-    ``speaker`` is the handle of the encoder that turns labels into vectors, once.
+    ``speaker`` is the handle of the encoder that turns labels into vectors, once. ``read_live``
+    turns what Serve hands to ``reconfigure`` into a LivePlan, or raises what is wrong with it.
     """
 
-    def __init__(self, plan: PublishPlan, speaker: Any) -> None:
+    def __init__(self, plan: RobotPlan, speaker: Any, read_live: Callable[[Any], LivePlan]) -> None:
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
         self._speaker = direct(speaker)
@@ -59,7 +60,7 @@ class Publish:
         try:
             self._epochs = Epochs(state_dir() / f"{plan.robot}.epochs.json")
             epoch, next_epoch = self._epochs.next(), self._epochs.next
-            self._publication = Publication(plan, epoch, next_epoch, self._life)
+            self._publication = Publication(plan.robot, epoch, next_epoch, self._life)
             self._inbox = Inbox(self._context, address(plan.robot), self._now_ns, self._refuse)
             self._readers = _bind_readers(self._context, plan.endpoint)
         except BaseException:
@@ -67,6 +68,9 @@ class Publish:
             self._lock.close()
             raise
         self._stop = threading.Event()
+        self._read_live = read_live
+        self._live, self._told = LivePlan(), LivePlan()
+        self._learning = threading.Event()  # set: nobody needs what is being learnt any more
         self._learnt: tuple[list[Question], str] | None = None
         self._news: deque[tuple[str, str]] = deque(maxlen=100)
         self._asked: set[bytes] = set()
@@ -79,8 +83,16 @@ class Publish:
         self._thread.start()
         self._closed = False
         threading.Thread(target=self._keep_epochs, name="epochs", daemon=True).start()
-        if plan.questions:
-            threading.Thread(target=self._learn_labels, name="labels", daemon=True).start()
+
+    def reconfigure(self, user_config: Any) -> None:
+        """Serve calls it at the start, and for each change: nothing restarts. What is wrong is
+        told as an event, and the old stays in force."""
+        try:
+            self._told = self._read_live(user_config)
+        except Exception as error:  # Serve would restart us for it
+            why = " ".join(str(error).split())
+            _log.error("robot '%s': user_config: %s", self._plan.robot, why)
+            self._news.append(("config_refused", why))
 
     def check_health(self) -> None:
         """Raise when the thread that owns the sockets is dead or hangs."""
@@ -112,6 +124,7 @@ class Publish:
             return
         self._closed = True
         self._stop.set()
+        self._learning.set()
         self._thread.join(FAREWELL_S + 1)
         self._context.destroy(linger=500)
         self._lock.close()
@@ -122,14 +135,15 @@ class Publish:
     # the thread -------------------------------------------------------------------------------
 
     def _run(self) -> None:
-        plan = self._plan
         poller = zmq.Poller()
         poller.register(self._inbox.socket, zmq.POLLIN)
         poller.register(self._readers, zmq.POLLIN)
-        period_ns, delay_ns = round(plan.scene_hop_s * 1e9), round(plan.scene_delay_s * 1e9)
-        self._set_tick()
+        self._obey(self._told)
         while not self._stop.is_set():
             self._beat_s = time.monotonic()
+            if self._told is not self._live:
+                self._obey(self._told)
+            period_ns, delay_ns = self._period_ns(), round(self._live.scene_delay_s * 1e9)
             wait_ms = (self._tick_ns + delay_ns - self._now_ns()) // 1_000_000 + 1
             self._serve(dict(poller.poll(max(0, min(100, wait_ms)))))
             if self._beat_s - self._watched_s >= WATCH_S:
@@ -142,8 +156,19 @@ class Publish:
 
     def _set_tick(self) -> None:
         """The next scene, on the Unix grid of the clock as it is now."""
-        period_ns = round(self._plan.scene_hop_s * 1e9)
+        period_ns = self._period_ns()
         self._tick_ns = (self._now_ns() // period_ns + 1) * period_ns
+
+    def _period_ns(self) -> int:
+        return round(self._live.scene_hop_s * 1e9)
+
+    def _obey(self, told: LivePlan) -> None:
+        """Take over what was told while we ran."""
+        before, self._live = self._live, told
+        self._publication.configure(told, self._now_ns())
+        self._set_tick()
+        if told.questions != before.questions:
+            self._learn(told.questions)
 
     def _serve(self, ready: dict[Any, int]) -> None:
         if self._inbox.socket in ready:
@@ -177,9 +202,8 @@ class Publish:
         publication = self._publication
         if isinstance(message, Hello):
             grant, said = publication.greet(message, self._now_ns(), self._offset_ns)
-            if grant is not None:
-                self._inbox.know(message.stream, sender)
-                self._inbox.reply(sender, grant)
+            self._inbox.know(message.stream, sender)
+            self._inbox.reply(sender, grant)
             return said
         if publication.is_stranger(message):
             self._meet(sender, message)
@@ -215,7 +239,8 @@ class Publish:
             self._learnt, self._publication.labels = None, ""
         while self._news:
             name, why = self._news.popleft()
-            self._publication.labels = why
+            if name == "labels_failed":
+                self._publication.labels = why
             self._say([Event(self._plan.robot, name, now_ns, {"why": why})])
         self._say(self._publication.give_up(now_ns))
         self._inbox.settle(self._publication.settled())
@@ -260,12 +285,26 @@ class Publish:
             except OSError as error:
                 _log.warning("robot '%s': epochs: %s; trying again", self._plan.robot, error)
 
-    def _learn_labels(self) -> None:
+    def _learn(self, questions: tuple[QuestionPlan, ...]) -> None:
+        """In a thread of its own: an encoder may load for minutes."""
+        self._learning.set()
+        self._learning = threading.Event()
+        if not questions:
+            self._publication.asked.ask([], "")
+            self._publication.labels = ""
+            return
+        threading.Thread(
+            target=self._learn_labels, args=(questions, self._learning), name="labels", daemon=True
+        ).start()
+
+    def _learn_labels(self, questions: tuple[QuestionPlan, ...], stop: threading.Event) -> None:
         def tell(why: str) -> None:
             _log.warning("labels: %s", why)
             self._news.append(("labels_failed", why))
 
-        self._learnt = Lesson(self._plan.questions, self._speaker, tell).learn(self._stop)
+        learnt = Lesson(list(questions), self._speaker, tell).learn(stop)
+        if learnt is not None and not stop.is_set():
+            self._learnt = learnt
 
 
 def _take_over(robot: str) -> IO[str]:

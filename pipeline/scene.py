@@ -15,7 +15,6 @@ from typing import TypeAlias
 
 import numpy as np
 
-from bindstream.errors import ConfigError
 from bindstream.types import Embedding, Member, Modality, Scene, Vector
 
 MIN_NORM = 1e-6
@@ -35,32 +34,32 @@ def _no_words(_space_id: str, _present: Present) -> dict[str, str]:
 class Join:
     """Embeddings in, scenes out.
 
-    ``streams``: each member's modality. ``max_age_ns``: per stream, how long after its window's
-    end an embedding still counts (window length + hop is a good choice). ``weights``: per
-    stream; those not named keep the default; they are scaled to a sum of 1 over the members
-    present. ``space_id``: the one space joined; None takes that of the first embedding.
+    ``space_id``: the one space joined; None takes that of the first embedding.
     """
 
-    def __init__(
-        self,
-        robot: str,
-        epoch: int,
-        streams: Mapping[str, Modality],
-        *,
-        max_age_ns: Mapping[str, int],
-        weights: Mapping[str, float] | None = None,
-        space_id: str | None = None,
-    ) -> None:
+    def __init__(self, robot: str, epoch: int, space_id: str | None = None) -> None:
         self._robot, self._epoch, self._seq = robot, epoch, 0
-        missing = [stream for stream in streams if stream not in max_age_ns]
-        if missing:
-            raise ConfigError(f"scene: no max_age for stream '{missing[0]}'")
-        self._streams = dict(streams)
-        self._max_age_ns = dict(max_age_ns)
-        self._configured = dict(weights or {})
+        self._streams: dict[str, Modality] = {}
+        self._max_age_ns: dict[str, int] = {}
+        self._configured: dict[str, float] = {}
         self._space_id, self._dim = space_id, 0
         self._recent: dict[str, deque[Embedding]] = defaultdict(lambda: deque(maxlen=KEPT))
         self._counts: Counter[str] = Counter()
+
+    def meet(self, stream: str, modality: Modality, max_age_ns: int) -> None:
+        """A stream is a member from now on. After its window's end an embedding counts for
+        ``max_age_ns`` (window length + hop is a good choice)."""
+        self._streams[stream], self._max_age_ns[stream] = modality, max_age_ns
+
+    def leave(self, stream: str) -> None:
+        """It is a member no more."""
+        self._streams.pop(stream, None)
+        self._recent.pop(stream, None)
+
+    def configure(self, weights: Mapping[str, float]) -> None:
+        """Weights per stream; those not named keep the default; they are scaled to a sum of 1
+        over the members present."""
+        self._configured = dict(weights)
 
     def add(self, embedding: Embedding) -> bool:
         """Offer an embedding. False, and counted by reason, when it cannot be joined."""

@@ -8,8 +8,7 @@ from typing import Any
 from bindstream.types import Embedding, Modality, Reason
 from pipeline.ages import Ages
 from pipeline.ledger import Ledger
-from pipeline.messages import State
-from pipeline.plan import PublishPlan
+from pipeline.messages import About, State
 from pipeline.sequence import InOrder
 
 STAGE_NAMES = ("capture", "window", "queue", "encode", "hop", "publish")
@@ -28,11 +27,9 @@ _ENCODER_BUSY = frozenset({Reason.SUPERSEDED, Reason.ENCODER_TIMEOUT, Reason.LAT
 class Stream:
     """What is known of one stream. Times are the robot's."""
 
-    def __init__(self, name: str, plan: PublishPlan) -> None:
+    def __init__(self, name: str, now_ns: int = 0) -> None:
         self.name = name
-        self.modality: Modality = plan.streams[name]
-        self.hop_ns = round(plan.hops_s[name] * 1e9)
-        self.deadline_ns = round(plan.deadlines_s[name] * 1e9)
+        self.about: About | None = None  # expected, and not met yet
         self.ledger = Ledger()
         self.order: InOrder[Embedding | Reason] = InOrder(self.ledger)
         self.ages = Ages()
@@ -42,7 +39,7 @@ class Stream:
         self.instance = ""
         self.ended = False
         self.failed = False
-        self.heard_ns = 0
+        self.heard_ns = now_ns
         self.told_ns = 0
         self._drops: deque[Reason] = deque(maxlen=RECENT)  # since the newest vector
         self._changed_ns = 0
@@ -56,9 +53,29 @@ class Stream:
             return "failed"
         return self.said.state if self.said else "opening"
 
-    def begin(self, epoch: int, instance: str) -> None:
+    @property
+    def modality(self) -> Modality:
+        """Known once it was met."""
+        assert self.about is not None  # noqa: S101 - no window was ever opened before
+        return self.about.modality
+
+    @property
+    def deadline_ns(self) -> int:
+        """After its end a window is no news for so long."""
+        return self.about.deadline_ns if self.about else 0
+
+    @property
+    def hop_ns(self) -> int:
+        """From one window's end to the next."""
+        return self.about.hop_ns if self.about else 0
+
+    def begin(self, epoch: int, instance: str, about: About) -> None:
         """It starts, or goes on, in this epoch."""
-        self.epoch, self.instance, self.ended = epoch, instance, False
+        self.epoch, self.instance, self.about, self.ended = epoch, instance, about, False
+
+    def end(self, epoch: int, now_ns: int) -> None:
+        """It said goodbye."""
+        self.epoch, self.ended, self.failed, self.heard_ns = epoch, True, False, now_ns
 
     def hear(self, said: State, now_ns: int) -> None:
         """Take over what it says of itself."""
@@ -114,7 +131,8 @@ class Stream:
         why, since_ns = self.why(now_ns)
         return {
             **(said.counters if said else {}),
-            "modality": self.modality.value,
+            "modality": self.about.modality.value if self.about else "",
+            "app": self.about.app if self.about else "",
             "epoch": self.epoch,
             "why": why,
             "since_ns": since_ns,
