@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import cast
 
 from bindstream.errors import WeightsError
+from encoders.card import OFFICIAL_SHA256
 from encoders.fingerprint import file_sha256, remembered
 
 URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
-SHA256 = "d6f6c22bedcc90708448d5d2fbb7b2db9c73f505dc89bd0b2e09b23af1b62157"
-"""Of the file as it has been since May 2023. Meta publishes no hash; this one is what several
-independent projects recorded."""
-SIZE_BYTES = 4_803_584_173
+SHA256 = OFFICIAL_SHA256
 LICENCE = """\
 imagebind_huge is Meta Platforms' model, published under CC BY-NC 4.0
 (https://creativecommons.org/licenses/by-nc/4.0/): you may use and adapt it with attribution, and

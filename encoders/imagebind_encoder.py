@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bindstream.errors import InvalidInput, WeightsError
 from bindstream.types import Modality, Vector, Window
-from encoders import frontends
+from encoders import frontends, integrity
 from encoders.card import Card, read_card
 from encoders.fingerprint import file_sha256
 from encoders.front_end_formats import FrontEnds
@@ -42,6 +42,7 @@ class ImageBindEncoder:
         front_ends: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         card = read_card(weights)
+        integrity.verify(card)  # before anything that only sound weights need is missed
         self.card = card
         self.modalities = _chosen(card, modalities)
         self.dim = card.dim
