@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-
 from torch import Tensor
 
 from bindstream.errors import WeightsError

@@ -18,6 +18,7 @@ Conv: TypeAlias = tuple[int, int, int, int]
 """One convolution of a stem: (channels, kernel, stride, padding)."""
 Stem: TypeAlias = tuple[Conv, ...]
 """Convolutions with bias, each followed by GELU, before the patch convolution. () = none."""
+_MOST = 1_000_000
 
 
 class TrunkSize(NamedTuple):
@@ -179,20 +180,25 @@ def _frozen(name: str, value: Any) -> Any:
 
 def _most(name: str) -> int:
     """Far above any model of this kind; a number beyond is damage, and could take all memory."""
-    return 256 if name.endswith("_num_blocks") else 1_000_000
+    return 256 if name.endswith("_num_blocks") else _MOST
 
 
 def _stem(name: str, value: Any) -> Stem:
     try:
-        stem = tuple(tuple(int(n) for n in conv) for conv in value)
-    except (TypeError, ValueError, OverflowError):
-        stem = ((),)
-    if any(len(conv) != 4 or min(conv[:3]) < 1 or not -1 < min(conv) for conv in stem):
+        stem = tuple(_conv(*conv) for conv in value)
+    except (TypeError, ValueError, OverflowError) as error:
         raise WeightsError(
             f"model config: '{name}' wants a list of [channels, kernel, stride, padding],"
             f" got {value!r}"
-        )
+        ) from error
     return stem
+
+
+def _conv(channels: int, kernel: int, stride: int, padding: int) -> Conv:
+    conv = int(channels), int(kernel), int(stride), int(padding)
+    if min(conv[:3]) < 1 or padding < 0 or max(conv) > _MOST:
+        raise ValueError(conv)
+    return conv
 
 
 def _nearest(name: str, known: set[str]) -> str:

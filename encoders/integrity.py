@@ -1,9 +1,9 @@
 """Is a weights file what it was when it was written? Asked before it is loaded. No torch here.
 
-Known, and compared, in this order: the hash in a file beside it (``<file>.sha256``, as
-``sha256sum`` writes and ``bindstream weights fetch`` leaves it); the hash that a file of ours carries
-in itself; the official file's, by its size; a ``.pth`` archive's own checksums. Then the image
-tower's hash, which a card's space_id promises. Large files are read once and remembered.
+Known, and compared, in this order: the hash in a file beside it (``<file>.sha256``, in the form
+of ``sha256sum``; ``bindstream weights fetch`` leaves one); the hash that a file of ours carries in
+itself; the official file's, by its size; a ``.pth`` archive's own checksums. Then the image tower's
+hash, which a card's space_id promises. Large files are read once and remembered.
 """
 
 from __future__ import annotations

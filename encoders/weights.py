@@ -141,15 +141,14 @@ def _wanted(key: str, modalities: frozenset[Modality] | None) -> bool:
 def _read_pickle(path: Path) -> dict[str, Tensor]:
     pth.keys(path)
     try:
-        state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        state: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(f"{path}: {pth.REFUSED}") from error
     except Exception as error:  # torch raises many kinds on damaged bytes
         raise WeightsError(f"{path}: cannot be read, or is cut short ({_first(error)})") from error
-    plain = isinstance(state, dict) and all(
-        isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()
-    )
-    if not plain:
+    if not isinstance(state, dict):
+        raise WeightsError(f"{path}: holds no state dict (names -> tensors)")
+    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise WeightsError(f"{path}: holds no state dict (names -> tensors)")
     return state
 
