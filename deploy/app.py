@@ -7,7 +7,7 @@ from typing import Any
 
 from ray import serve
 
-from bindstream.types import Modality
+from deploy import offers
 from deploy.config import AppArgs, EncoderArgs, StreamArgs
 from deploy.formats import window_formats
 from deploy.ingress import Ingress
@@ -39,7 +39,8 @@ def build(args: AppArgs) -> serve.Application:
         .bind(plan, encoders[args.encoder_of(plan.modality).name])
         for plan in plans
     }
-    speaker = encoders[_speaker(args).name]
+    asked = offers.speaker(args) or args.encoders[0]
+    speaker = encoders[asked.name]
     publisher = (
         serve.deployment(Publish)
         .options(name="publisher", ray_actor_options=on_robot, **OWNED)
@@ -77,14 +78,6 @@ def _encoder(encoder: EncoderArgs, asked_at_once: int) -> serve.Application:
             encoder.options,
         )
     )
-
-
-def _speaker(args: AppArgs) -> EncoderArgs:
-    """The encoder that is asked for words."""
-    for encoder in args.encoders:
-        if encoder.modalities is None or Modality.TEXT in encoder.modalities:
-            return encoder
-    return args.encoders[0]
 
 
 def stream_plan(args: AppArgs, stream: StreamArgs) -> StreamPlan:

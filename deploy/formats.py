@@ -7,6 +7,7 @@ from pathlib import Path
 from bindstream.errors import ConfigError, WeightsError
 from bindstream.types import Modality
 from deploy.config import EncoderArgs, StreamArgs
+from deploy.offers import offered
 from encoders.card import Card, WindowFormat, read_card
 
 USUAL = {
@@ -36,16 +37,16 @@ def window_formats(encoder: EncoderArgs, stream: StreamArgs) -> tuple[float, int
 
 
 def _wanted(encoder: EncoderArgs, stream: StreamArgs) -> WindowFormat:
-    if encoder.kind != "imagebind":
-        usual = USUAL[stream.modality]
-        return usual if stream.length_s is None else WindowFormat(stream.length_s, usual.frames)
-    card = card_of(encoder)
-    if stream.modality not in card.modalities:
-        held = ", ".join(sorted(card.modalities))
+    offer = offered(encoder)
+    if offer.modalities is not None and stream.modality not in offer.modalities:
+        held = ", ".join(sorted(offer.modalities))
         raise ConfigError(
             f"stream '{stream.name}': {encoder.weights} holds no '{stream.modality}'; it has {held}"
         )
-    return card.windows[stream.modality]
+    if stream.modality in offer.windows:
+        return offer.windows[stream.modality]
+    usual = USUAL[stream.modality]
+    return usual if stream.length_s is None else WindowFormat(stream.length_s, usual.frames)
 
 
 def card_of(encoder: EncoderArgs) -> Card:

@@ -11,14 +11,14 @@ from typing import Any
 
 import psutil
 
-from bindstream.errors import BindstreamError, ConfigError, PortBusy, WeightsError
+from bindstream.errors import BindstreamError, ConfigError, PortBusy
+from deploy import offers
 from deploy.app import stream_plan
 from deploy.config import Config, EncoderArgs, StreamArgs
-from deploy.formats import card_of
-from encoders import ENCODERS
-from encoders.front_end_formats import FrontEnds
+from deploy.offers import offered
+from encoders import device
 from sensors import load
-from sensors.driver import Driver, resolve
+from sensors.driver import Driver
 
 
 def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> list[Driver]:
@@ -26,9 +26,9 @@ def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> li
 
     ``devices`` opens each sensor once; ``ports`` finds out whether our addresses are free.
     """
-    complaints: list[str] = []
+    complaints = list(offers.complaints(config.args))
     for encoder in config.args.encoders:
-        _collect(complaints, lambda e=encoder: _check_encoder(e))
+        _collect(complaints, lambda e=encoder: _check_device(e, devices))
     drivers = [
         _collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.args.streams
     ]
@@ -51,24 +51,13 @@ def _collect(complaints: list[str], check: Any) -> Any:
         return None
 
 
-def _check_encoder(encoder: EncoderArgs) -> None:
-    if encoder.kind == "imagebind":
-        _check_front_ends(encoder)
-    elif encoder.kind not in ENCODERS and ":" not in encoder.kind:
-        known = ", ".join(sorted(ENCODERS))
-        raise ConfigError(
-            f"encoder '{encoder.name}': unknown kind '{encoder.kind}'; known: {known}"
-        )
-    elif encoder.kind not in ENCODERS:
-        resolve(encoder.kind, {})
-
-
-def _check_front_ends(encoder: EncoderArgs) -> None:
-    card = card_of(encoder)
-    try:
-        FrontEnds.of(card.front_ends, encoder.options.get("front_ends"))
-    except WeightsError as error:
-        raise ConfigError(f"encoder '{encoder.name}': {error}") from error
+def _check_device(encoder: EncoderArgs, devices: bool) -> None:
+    """The name always; whether it is here only where the sensors are looked for here too."""
+    if not offered(encoder).torch_device:
+        return
+    fault = device.name_fault(encoder.device) or (device.absence(encoder.device) if devices else "")
+    if fault:
+        raise ConfigError(f"encoder '{encoder.name}': {fault}")
 
 
 def _check_stream(config: Config, stream: StreamArgs) -> Driver:

@@ -16,7 +16,7 @@ import numpy as np
 
 from bindstream.errors import WeightsError
 from bindstream.types import Array, Modality
-from encoders import pth
+from encoders import pth, sidecar
 from encoders.card import (
     DIGEST_KEY,
     OFFICIAL_BYTES,
@@ -41,18 +41,13 @@ def verify(card: Card, *, again: bool = False, progress: Progress | None = None)
     """Raises WeightsError for a file whose bytes are not those it had, whose image tower is not
     that of its space_id, or that cannot be read. ``again``: believe no memory of it."""
     read = _Reading(card.path, again or _size(card.path) < _SMALL_BYTES, progress)
-    wanted = _beside(card.path)
+    wanted = sidecar.recorded(card.path)
     if wanted is not None:
-        read.compare(f"its SHA-256 by {_sidecar(card.path).name}", wanted, read.sha256())
+        read.compare(f"its SHA-256 by {sidecar.beside(card.path).name}", wanted, read.sha256())
     if card.path.suffix in pth.SUFFIXES:
         _verify_pickle(read, known=wanted is not None)
     else:
         _verify_own(card, read)
-
-
-def sidecar_line(path: Path, sha256: str) -> str:
-    """What ``<file>.sha256`` holds: the form of ``sha256sum``."""
-    return f"{sha256}  {path.name}\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,23 +118,6 @@ def _float32(path: Path, key: str, dtype: str, raw: Array) -> Array:
     if kind is None:
         raise WeightsError(f"{path}: {key} is of {dtype}; wants F32, F16 or BF16")
     return raw.view(kind).astype(np.float32, copy=False)
-
-
-def _sidecar(path: Path) -> Path:
-    return path.with_name(path.name + ".sha256")
-
-
-def _beside(path: Path) -> str | None:
-    file = _sidecar(path)
-    if not file.is_file():
-        return None
-    try:
-        word = file.read_text(errors="replace")[:_HEX].lower()
-    except OSError as error:
-        raise WeightsError(f"{file}: cannot be read ({error.strerror})") from error
-    if len(word) < _HEX or not set(word) <= set("0123456789abcdef"):
-        raise WeightsError(f"{file}: wants a line of sha256sum's, got {word[:80]!r}")
-    return word
 
 
 def _size(path: Path) -> int:

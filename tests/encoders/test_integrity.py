@@ -19,7 +19,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bindstream.errors import WeightsError
-from encoders import imagebind, integrity
+from encoders import imagebind, integrity, sidecar
 from encoders.card import METADATA_KEY, read_card, read_header
 from encoders.convert import convert
 from encoders.imagebind_encoder import ImageBindEncoder
@@ -138,9 +138,9 @@ def test_a_hash_beside_the_file_is_compared(tmp_path, golden_weights):
     path.write_bytes(golden_weights.read_bytes())
     good = hashlib.sha256(path.read_bytes()).hexdigest()
     beside = tmp_path / "imagebind_huge.safetensors.sha256"
-    beside.write_text(integrity.sidecar_line(path, good))
+    beside.write_text(sidecar.line(path, good))
     integrity.verify(read_card(path))
-    beside.write_text(integrity.sidecar_line(path, "0" * 64))
+    beside.write_text(sidecar.line(path, "0" * 64))
     with pytest.raises(WeightsError, match=f"wants {'0' * 64} .*sha256.*, got {good}"):
         integrity.verify(read_card(path))
     beside.write_text("<html>")
