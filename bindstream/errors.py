@@ -64,7 +64,13 @@ class InvalidInput(BindstreamError):
 
 
 class WeightsError(BindstreamError):
-    """A weights file that cannot be used: unreadable, wrong hash, wrong keys."""
+    """A weights file that cannot be used: unreadable, wrong hash, wrong keys.
+
+    One line, whatever the names are that somebody's damaged file is quoted with.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__("".join(c if c.isprintable() else "?" for c in what))
 
 
 class WireError(BindstreamError):

@@ -41,7 +41,7 @@ _SAME_HOST = re.compile(r"(ipc|inproc)://|tcp://(127(\.\d+){3}|localhost|\[::1\]
 class Subscriber:
     """Connects to a robot's publisher and yields what it sends, in order per stream.
 
-    ``endpoint``: ZeroMQ's, or ``"host:port"``.
+    ``endpoint``: ZeroMQ's, or ``"host:port"``; several for several robots.
 
     ``topics``: prefixes such as ``"embedding/demo/front/"``; ``""`` is everything, events and
     health too. ``tombstones``: yield dropped windows as well (they count as received either
@@ -59,7 +59,7 @@ class Subscriber:
 
     def __init__(
         self,
-        endpoint: str = DEFAULT_ENDPOINT,
+        endpoint: str | Iterable[str] = DEFAULT_ENDPOINT,
         topics: str | Iterable[str] = DEFAULT_TOPICS,
         *,
         tombstones: bool = False,
@@ -69,12 +69,14 @@ class Subscriber:
         same_clock: bool | None = None,
         context: zmq.Context[Any] | None = None,
     ) -> None:
-        prefixes, endpoint = _checked_topics(topics), as_endpoint(endpoint)
+        prefixes = _checked_topics(topics)
+        given = [endpoint] if isinstance(endpoint, str) else endpoint
+        endpoints = [as_endpoint(one) for one in given]
         self._tombstones = tombstones
         self._latest = latest
         self._on_gap = on_gap
         self._timeout_s = timeout_s
-        self._same_clock = _same_host(endpoint) if same_clock is None else same_clock
+        self._same_clock = all(map(_same_host, endpoints)) if same_clock is None else same_clock
         self._boot = "" if same_clock is False else host.boot()
         self._ready: deque[wire.Message] = deque()
         self._continuity = Continuity()
@@ -83,7 +85,7 @@ class Subscriber:
         self._last_malformed = ""
         self._own_context = zmq.Context() if context is None else None
         try:
-            self._socket = _connected(context or self._own_context, endpoint, prefixes)
+            self._socket = _connected(context or self._own_context, endpoints, prefixes)
         except ConfigError:
             if self._own_context is not None:
                 self._own_context.term()
@@ -225,7 +227,7 @@ def _same_host(endpoint: str) -> bool:
 
 
 def _connected(
-    context: zmq.Context[Any] | None, endpoint: str, prefixes: list[bytes]
+    context: zmq.Context[Any] | None, endpoints: list[str], prefixes: list[bytes]
 ) -> zmq.Socket[bytes]:
     assert context is not None  # noqa: S101
     socket: zmq.Socket[bytes] = context.socket(zmq.SUB)
@@ -242,11 +244,12 @@ def _connected(
         socket.setsockopt(option, value)
     for prefix in prefixes:
         socket.subscribe(prefix)
-    try:
-        socket.connect(endpoint)
-    except zmq.ZMQError as error:
-        socket.close()
-        raise ConfigError(
-            f"cannot subscribe to '{endpoint}': {error}; want e.g. '{DEFAULT_ENDPOINT}'"
-        ) from error
+    for endpoint in endpoints:
+        try:
+            socket.connect(endpoint)
+        except zmq.ZMQError as error:
+            socket.close()
+            raise ConfigError(
+                f"cannot subscribe to '{endpoint}': {error}; want e.g. '{DEFAULT_ENDPOINT}'"
+            ) from error
     return socket

@@ -55,9 +55,9 @@ class StreamArgs(_Strict):
     """One sensor: an application of its own.
 
     ``robot`` and ``encoder`` are names of theirs. ``labels`` pins it to its robot's host (a Ray
-    label selector), as the robot's own do. ``options`` go to the driver's constructor. ``hop_s`` None: the modality's default.
-    ``length_s`` None: what the weights were trained with; anything else is refused.
-    ``deadline_s`` after its end a window is no longer worth encoding.
+    label selector), as the robot's own do. ``options`` go to the driver's constructor. ``hop_s``
+    None: the modality's default. ``length_s`` None: what the weights were trained with; anything
+    else is refused. ``deadline_s`` after its end a window is no longer worth encoding.
     """
 
     name: str = Field(pattern=_NAME)

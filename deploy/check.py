@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sized
 from pathlib import Path
 
 from deploy.config import load, shipped_path
@@ -22,5 +23,12 @@ def run(args: argparse.Namespace) -> int:
     config = load(path)
     drivers = preflight(config, devices=not args.no_devices, ports=not args.no_ports)
     opened = "" if args.no_devices else ", every sensor opened"
-    print(f"{path}: fine. {len(drivers)} streams, {len(config.args.encoders)} encoders{opened}.")
+    found = (
+        f"{_n(config.robots, 'robot')}, {_n(drivers, 'stream')}, {_n(config.encoders, 'encoder')}"
+    )
+    print(f"{path}: fine. {found}{opened}.")
     return 0
+
+
+def _n(things: Sized, name: str) -> str:
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"

@@ -1,9 +1,9 @@
 """``ray_config.yaml``, parsed and validated once, at the edge.
 
 Serve's schema is the outside (and accepts unknown keys in silence). Every application has a
-lifetime of its own: each encoder, each robot (publisher and HTTP), each stream; ours stand under its
-``args``, and under ``user_config`` what reaches a publisher without a restart. One clear error names
-the key and the nearest right one, before anything starts. Behind this file there are plain values.
+lifetime of its own: each encoder, each robot (publisher and HTTP), each stream. Ours stand under
+its ``args``, and under ``user_config`` what reaches a publisher without a restart. One clear error
+names the key and the nearest right one, before anything starts; behind it are plain values.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def load(path: Path | None = None) -> Config:
         try:
             apps.append(_app(entry))
         except ValidationError as error:
-            models = {**LIVE_MODELS, "": _MODELS[error.title], "publish": PublishArgs}
+            models = LIVE_MODELS | {"": _MODELS[error.title], "publish": PublishArgs}
             lines += [f"application '{entry['name']}': {c}" for c in complaints(error, models)]
     _refuse(path, lines)
     config = Config(path, document, tuple(apps))
@@ -191,4 +191,9 @@ def _twice(what: str, names: list[str]) -> list[str]:
     return [f"two {what}s are '{name}'" for name in dict.fromkeys(names) if names.count(name) > 1]
 
 
-_MODELS = {model.__name__: model for model in (*BUILDERS.values(), LiveArgs)}
+_MODELS: dict[str, type[BaseModel]] = {
+    "EncoderArgs": EncoderArgs,
+    "RobotArgs": RobotArgs,
+    "StreamArgs": StreamArgs,
+    "LiveArgs": LiveArgs,
+}

@@ -134,11 +134,13 @@ def application(app: App, expected: Mapping[str, tuple[str, ...]]) -> Any:
 def _settle(built: Any, version: str, told: Mapping[str, Any]) -> None:
     """Give each deployment its version and what it is told while it runs. Serve leaves one of the
     same version running; left alone, it would take every call for a new version."""
+    from ray.serve import Application
+
     bound = built._bound_deployment
     options = {"user_config": told[bound.name]} if bound.name in told else {}
     built._bound_deployment = bound.options(version=version, _internal=True, **options)
     for part in bound.init_args:
-        if hasattr(part, "_bound_deployment"):
+        if isinstance(part, Application):
             _settle(part, version, told)
 
 

@@ -13,7 +13,7 @@ from bindstream.types import Scene
 from deploy.arguments import QuestionArgs
 from deploy.config import Config, Robot
 from deploy.following import Following, Score, Tick
-from deploy.formats import window_formats
+from deploy.formats import window_format
 from deploy.reach import why_nothing
 from deploy.sheet import Column, plain, table, terminal_width
 from deploy.world_truth import WorldTruth
@@ -70,7 +70,7 @@ def _cells(s: Score) -> list[str]:
 
 def _slowest_s(config: Config, robot: Robot, question: QuestionArgs) -> float:
     asked = [s for s in robot.streams if s.modality in question.modalities]
-    lengths = (window_formats(config, s)[0] + s.hop for s in asked)
+    lengths = (window_format(config, s).length_s + s.hop for s in asked)
     return max(lengths, default=0.0)
 
 

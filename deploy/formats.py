@@ -1,56 +1,34 @@
-"""What windows the weights want, and whether a stream's configuration fits."""
+"""What windows a stream's encoder takes, and whether its configuration fits."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from bindstream.errors import ConfigError, WeightsError
-from bindstream.types import Modality
-from deploy.config import EncoderArgs, StreamArgs
-from encoders.card import Card, WindowFormat, read_card
-
-USUAL = {
-    Modality.VISION: WindowFormat(2.0, 2),
-    Modality.AUDIO: WindowFormat(2.0),
-    Modality.DEPTH: WindowFormat(None, 1),
-    Modality.THERMAL: WindowFormat(None, 1),
-    Modality.IMU: WindowFormat(5.0),
-}
-"""ImageBind's own windows, for encoders whose weights do not say."""
+from bindstream.errors import ConfigError, InvalidInput
+from deploy.arguments import StreamArgs
+from deploy.config import Config
+from deploy.offers import offered
+from deploy.plans import stream_plan
+from encoders.card import USUAL
+from pipeline.format import Format, format_of
 
 
-def window_formats(encoder: EncoderArgs, stream: StreamArgs) -> tuple[float, int]:
-    """Length in seconds and frames of one stream's windows.
+def window_format(config: Config, stream: StreamArgs) -> Format:
+    """What a stream will cut, told before anything is loaded.
 
-    A single frame is looked for in the last hop. Raises ConfigError when the configured length is
-    not what the weights were trained with, or the weights do not hold the modality.
+    Raises ConfigError when the encoder does not take the modality, or other windows than those
+    configured.
     """
-    wanted = _wanted(encoder, stream)
-    length_s = wanted.length_s if wanted.length_s is not None else stream.hop
-    if stream.length_s is not None and abs(stream.length_s - length_s) > 1e-6:
-        raise ConfigError(
-            f"stream '{stream.name}': length_s is {stream.length_s:g}, but {encoder.weights} was "
-            f"trained with {length_s:g} s windows of {stream.modality}: leave length_s out"
-        )
-    return length_s, wanted.frames
-
-
-def _wanted(encoder: EncoderArgs, stream: StreamArgs) -> WindowFormat:
-    if encoder.kind != "imagebind":
-        usual = USUAL[stream.modality]
-        return usual if stream.length_s is None else WindowFormat(stream.length_s, usual.frames)
-    card = card_of(encoder)
-    if stream.modality not in card.modalities:
-        held = ", ".join(sorted(card.modalities))
-        raise ConfigError(
-            f"stream '{stream.name}': {encoder.weights} holds no '{stream.modality}'; it has {held}"
-        )
-    return card.windows[stream.modality]
-
-
-def card_of(encoder: EncoderArgs) -> Card:
-    """The card of an ImageBind encoder's weights. Raises ConfigError, naming the encoder."""
+    encoder = config.encoders[stream.encoder]
+    offer = offered(stream.encoder, encoder)
+    held = frozenset(USUAL) if offer.modalities is None else offer.modalities
+    windows = {
+        m.value: (form.length_s, form.frames)
+        for m, form in (USUAL | dict(offer.windows)).items()
+        if m in held
+    }
     try:
-        return read_card(None if encoder.weights is None else Path(encoder.weights))
-    except WeightsError as error:
-        raise ConfigError(f"encoder '{encoder.name}': {error}") from error
+        return format_of({"windows": windows}, stream_plan(stream))
+    except InvalidInput as error:
+        weights = f" ({encoder.weights})" if encoder.weights else ""
+        raise ConfigError(
+            f"stream '{stream.name}', encoder '{stream.encoder}'{weights}: {error}"
+        ) from error

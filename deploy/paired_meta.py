@@ -12,7 +12,7 @@ from typing import Any
 from bindstream import depth, imu, thermal
 from bindstream.errors import ConfigError
 from bindstream.types import Modality
-from deploy.complaints import nearest
+from deploy.nearest import nearest
 
 NAME = "meta.json"
 

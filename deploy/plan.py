@@ -9,11 +9,12 @@ from pathlib import Path
 
 from bindstream.types import Modality
 from deploy.config import Config, load
-from deploy.formats import card_of
-from deploy.plans import stream_plan
+from deploy.formats import window_format
+from deploy.offers import offered
 from deploy.preflight import preflight
 from deploy.sheet import Column, plain, table, terminal_width
 
+USUAL_DIM = 1024
 HEADER_BYTES = 420
 """A typical header and topic on the wire (tests hold it within a third)."""
 
@@ -39,6 +40,7 @@ class StreamForecast:
     reach each subscriber. ``worst_age_s``: the deadline, the oldest that one can be when it is
     published (a reader without ``latest`` may add its own queue)."""
 
+    robot: str
     stream: str
     modality: str
     driver: str
@@ -73,25 +75,25 @@ def run(args: argparse.Namespace) -> int:
 def forecast(config: Config) -> list[StreamForecast]:
     """One forecast per stream; no device is opened."""
     drivers = preflight(config, devices=False, ports=False)
+    dtypes = {robot.name: robot.args.publish.dtype for robot in config.robots}
     made = []
-    for stream, driver in zip(config.args.streams, drivers, strict=True):
-        plan = stream_plan(config.args, stream)
-        encoder = config.args.encoder_of(stream.modality)
-        dim = card_of(encoder).dim if encoder.kind == "imagebind" else 1024
-        width = 2 if config.args.publish.dtype == "float16" else 4
+    for stream, driver in zip(config.streams, drivers, strict=True):
+        dim = offered(stream.encoder, config.encoders[stream.encoder]).dim or USUAL_DIM
+        width = 2 if dtypes[stream.robot] == "float16" else 4
         made.append(
             StreamForecast(
+                robot=stream.robot,
                 stream=stream.name,
                 modality=stream.modality.value,
                 driver=stream.driver,
-                encoder=encoder.name,
+                encoder=stream.encoder,
                 sensor_rate_hz=driver.rate_hz,
-                length_s=plan.length_s,
-                hop_s=plan.hop_s,
-                windows_per_s=1 / plan.hop_s,
+                length_s=window_format(config, stream).length_s,
+                hop_s=stream.hop,
+                windows_per_s=1 / stream.hop,
                 window_bytes=_window_bytes(stream.modality),
-                wire_bytes_per_s=(HEADER_BYTES + width * dim) / plan.hop_s,
-                worst_age_s=plan.deadline_s,
+                wire_bytes_per_s=(HEADER_BYTES + width * dim) / stream.hop,
+                worst_age_s=stream.deadline_s,
             )
         )
     return made

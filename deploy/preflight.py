@@ -11,15 +11,15 @@ from typing import Any
 
 import psutil
 
-from bindstream.errors import BindstreamError, ConfigError, PortBusy, WeightsError
-from deploy import robot_places
-from deploy.config import Config, EncoderArgs, StreamArgs
-from deploy.formats import card_of
-from deploy.plans import stream_plan
-from encoders import ENCODERS
-from encoders.front_end_formats import FrontEnds
+from bindstream.errors import BindstreamError, ConfigError, PortBusy
+from deploy import offers, robot_places
+from deploy.arguments import EncoderArgs, StreamArgs
+from deploy.config import Config
+from deploy.formats import window_format
+from deploy.offers import offered
+from encoders import device
 from sensors import load
-from sensors.driver import Driver, resolve
+from sensors.driver import Driver
 
 
 def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> list[Driver]:
@@ -28,17 +28,16 @@ def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> li
     ``devices`` opens each sensor once; ``ports`` finds out whether our addresses are free, and
     the robot's name and state folder with them.
     """
-    complaints: list[str] = []
-    for encoder in config.args.encoders:
-        _collect(complaints, lambda e=encoder: _check_encoder(e))
-    drivers = [
-        _collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.args.streams
-    ]
+    complaints = list(offers.complaints(config))
+    for name, encoder in config.encoders.items():
+        _collect(complaints, lambda n=name, e=encoder: _check_device(n, e, devices))
+    drivers = [_collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.streams]
     if ports:
         for address in _addresses(config):
             _collect(complaints, lambda a=address: _check_port(*a))
-        for check in robot_places.CHECKS:
-            _collect(complaints, lambda c=check: c(config.args.robot.name))
+        for robot in config.robots:
+            for check in robot_places.CHECKS:
+                _collect(complaints, lambda c=check, r=robot: c(r.name))
     ready = [driver for driver in drivers if driver is not None]
     if devices and not complaints:
         complaints += _try_devices(ready)
@@ -55,28 +54,17 @@ def _collect(complaints: list[str], check: Any) -> Any:
         return None
 
 
-def _check_encoder(encoder: EncoderArgs) -> None:
-    if encoder.kind == "imagebind":
-        _check_front_ends(encoder)
-    elif encoder.kind not in ENCODERS and ":" not in encoder.kind:
-        known = ", ".join(sorted(ENCODERS))
-        raise ConfigError(
-            f"encoder '{encoder.name}': unknown kind '{encoder.kind}'; known: {known}"
-        )
-    elif encoder.kind not in ENCODERS:
-        resolve(encoder.kind, {})
-
-
-def _check_front_ends(encoder: EncoderArgs) -> None:
-    card = card_of(encoder)
-    try:
-        FrontEnds.of(card.front_ends, encoder.options.get("front_ends"))
-    except WeightsError as error:
-        raise ConfigError(f"encoder '{encoder.name}': {error}") from error
+def _check_device(name: str, encoder: EncoderArgs, devices: bool) -> None:
+    """The name always; whether it is here only where the sensors are looked for here too."""
+    if not offered(name, encoder).torch_device:
+        return
+    fault = device.name_fault(encoder.device) or (device.absence(encoder.device) if devices else "")
+    if fault:
+        raise ConfigError(f"encoder '{name}': {fault}")
 
 
 def _check_stream(config: Config, stream: StreamArgs) -> Driver:
-    stream_plan(config.args, stream)
+    window_format(config, stream)
     try:
         driver_class = load(stream.driver)
     except BindstreamError as error:
@@ -128,10 +116,11 @@ def _try_device(driver: Driver) -> str:
 def _addresses(config: Config) -> list[tuple[str, int, str]]:
     """Host, port and key of what we are going to listen on."""
     wanted = [(*config.http, "http_options.port")]
-    endpoint = config.args.publish.endpoint
-    if endpoint.startswith("tcp://") and not endpoint.endswith("*"):
-        host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
-        wanted.append((host.strip("[]"), int(port), "publish.endpoint"))
+    for robot in config.robots:
+        endpoint = robot.args.publish.endpoint
+        if endpoint.startswith("tcp://") and not endpoint.endswith("*"):
+            host, _, port = endpoint.removeprefix("tcp://").rpartition(":")
+            wanted.append((host.strip("[]"), int(port), "publish.endpoint"))
     return wanted
 
 

@@ -22,8 +22,10 @@ from rich.progress import (
 
 from bindstream.errors import WeightsError
 from encoders import fetch as download
+from encoders import integrity, vocabulary
 from encoders.card import OFFICIAL, Card, read_card, resolve
-from encoders.fingerprint import cache_dir, file_sha256
+from encoders.fingerprint import cache_dir, hash_file
+from encoders.imagebind_offer import lacking
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +33,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="what", required=True, metavar="fetch|verify|convert")
     fetch = verbs.add_parser("fetch", help="download imagebind_huge (4.8 GB, not for commerce)")
     fetch.add_argument("--to", type=Path, help="file to write (default: the user's cache folder)")
-    fetch.add_argument("--url", default=download.URL, help="where from (default: Meta's server)")
+    fetch.add_argument("--vocabulary", action="store_true", help="only CLIP's (1.4 MB): its words")
+    fetch.add_argument("--url", help="where from (default: Meta's server; the vocabulary: GitHub)")
     fetch.add_argument("--sha256", help="hash that it must have; 'none': do not check")
     fetch.add_argument("--accept-licence", action="store_true", help="do not ask")
     verify = verbs.add_parser("verify", help="say what a file holds, and its hash")
@@ -50,27 +53,53 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _fetch(args: argparse.Namespace) -> int:
+    steps = [_fetch_vocabulary] if args.vocabulary else [_fetch_weights]
+    if not args.vocabulary and args.url is None:  # the official file: its words need one too
+        steps.append(_fetch_vocabulary)
+    try:
+        return next((code for code in (step(args) for step in steps) if code), 0)
+    except WeightsError as error:
+        print(f"bindstream weights fetch: {error}", file=sys.stderr)
+        return 1
+
+
+def _fetch_weights(args: argparse.Namespace) -> int:
     target = args.to or cache_dir() / f"{OFFICIAL}.pth"
+    official = download.SHA256 if args.url is None else None
+    sha256 = None if args.sha256 == "none" else args.sha256 or official
     if target.is_file():
+        if args.sha256 != "none":
+            download.check_present(target, sha256)
         print(f"{target} is there already; 'bindstream weights verify {target}' checks it")
         return 0
     print(download.LICENCE, file=sys.stderr)
     if not (args.accept_licence or _accepted()):
         print("not fetched: --accept-licence, or an answer of 'yes', is needed", file=sys.stderr)
         return 2
-    official = download.SHA256 if args.url == download.URL else None
-    sha256 = None if args.sha256 == "none" else args.sha256 or official
-    try:
-        with _bar("fetching") as bar:
-            task = bar.add_task("fetching", total=None)
-            download.fetch(
-                args.url, target, sha256, lambda n, all_: bar.update(task, completed=n, total=all_)
-            )
-    except WeightsError as error:
-        print(f"bindstream weights fetch: {error}", file=sys.stderr)
-        return 1
-    print(target)
+    _download(args.url or download.URL, target, sha256)
     return 0
+
+
+def _fetch_vocabulary(args: argparse.Namespace) -> int:
+    if not args.vocabulary and vocabulary.packaged():
+        return 0
+    target = vocabulary.fetched()
+    if target.is_file():
+        download.check_present(target, vocabulary.SHA256)
+        print(f"{target} is there already")
+        return 0
+    url = args.url if args.vocabulary else None
+    _download(url or vocabulary.URL, target, vocabulary.SHA256)
+    return 0
+
+
+def _download(url: str, target: Path, sha256: str | None) -> None:
+    with _bar("fetching") as bar:
+        task = bar.add_task("fetching", total=None)
+        download.fetch(
+            url, target, sha256, lambda n, all_: bar.update(task, completed=n, total=all_)
+        )
+    print(target)
 
 
 def _accepted() -> bool:
@@ -84,10 +113,9 @@ def _verify(args: argparse.Namespace) -> int:
     card = read_card(path)
     with _bar("hashing") as bar:
         task = bar.add_task("hashing", total=path.stat().st_size)
-        sha256 = file_sha256(path, lambda n: bar.advance(task, n))
-    report = _report(card, sha256)
+        sha256 = hash_file(path, lambda n: bar.advance(task, n))  # now: no memory is believed
     faults = _faults(card, sha256, args.sha256)
-    report["fine"] = not faults
+    report = _report(card, sha256) | {"fine": not faults}
     if args.json:
         print(json.dumps(report))
     else:
@@ -109,12 +137,10 @@ def _window(length_s: float | None, frames: int) -> str:
 
 
 def _report(card: Card, sha256: str) -> dict[str, Any]:
-    from encoders.weights import space_id
-
     return {
         "path": str(card.path),
         "name": card.name,
-        "space_id": space_id(card),
+        "space_id": _space(card),
         "modalities": sorted(card.modalities),
         "dim": card.dim,
         "windows": {str(m): [w.length_s, w.frames] for m, w in card.windows.items()},
@@ -125,18 +151,29 @@ def _report(card: Card, sha256: str) -> dict[str, Any]:
     }
 
 
+def _space(card: Card) -> str:
+    from encoders.weights import space_id
+
+    try:
+        return space_id(card)
+    except WeightsError:  # said among the faults
+        return card.space_id
+
+
 def _faults(card: Card, sha256: str, wanted: str | None) -> list[str]:
-    """What is wrong: the hash, or keys and shapes that do not make the model."""
+    """What is wrong: a hash, keys and shapes that do not make the model, words that it cannot
+    read on this machine."""
     from encoders.weights import load_model
 
     faults = []
     if wanted is not None and sha256 != wanted.lower():
         faults.append(f"its SHA-256 is {sha256}, wanted {wanted}")
     try:
+        integrity.verify(card, again=True)
         load_model(card.path, card.config, card.modalities)
     except WeightsError as error:
         faults.append(str(error).removeprefix(f"{card.path}: "))
-    return faults
+    return [*faults, *lacking(card).values()]
 
 
 def _convert(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ whole tower, new). In all of them the paired pictures' vectors are the fixed tar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from encoders.bind import Progress, Schedule, fit, settle_norms
 from encoders.bind_data import Pairs
 from encoders.bind_sensor import Augment, SensorObjective
 from encoders.bind_words import unit
-from encoders.card import Card, WindowFormat
+from encoders.card import Card
 from encoders.imagebind import ImageBind, load
 from encoders.saving import save
 
@@ -66,7 +67,7 @@ def bind_sensor(
     fresh.load_state_dict(tower)
     after = recalls(vectors(fresh, modality, held), held_images)
     state = weights.read_state(card.path)
-    dtype = next(iter(state.values())).dtype
+    dtype = next(v.dtype for k, v in state.items() if not k.endswith(weights.KEPT_FLOAT32))
     save(replaced(state, tower), out, _said(card, modality, way, len(train)), dtype)
     return Outcome(before, after)
 
@@ -165,17 +166,5 @@ def _merge_lora(model: nn.Module) -> None:
 
 def _said(card: Card, modality: Modality, way: str, count: int) -> dict[str, Any]:
     done = f"{modality} bound again ({way}, {count} pairs) to the same frozen image tower."
-    return {
-        "name": card.name,
-        "space_id": weights.space_id(card),
-        "config": card.config.overrides(),
-        "windows": {str(m): _window(w) for m, w in card.windows.items()},
-        "vocabulary": card.vocabulary,
-        "front_ends": card.front_ends,
-        "licence": card.licence,
-        "description": f"{card.description} {done}".strip(),
-    }
-
-
-def _window(said: WindowFormat) -> dict[str, Any]:
-    return {"length_s": said.length_s, "frames": said.frames}
+    description = f"{card.description} {done}".strip()
+    return replace(card, space_id=weights.space_id(card), description=description).said()

@@ -9,6 +9,7 @@ nothing; it is known by its name or by its keys.
 from __future__ import annotations
 
 import json
+import math
 import os
 import struct
 from collections.abc import Mapping
@@ -19,15 +20,36 @@ from typing import Any, NamedTuple
 
 from bindstream.errors import WeightsError
 from bindstream.types import SENSED, Modality
+from encoders import pth
 from encoders.fingerprint import cache_dir, recalled
+from encoders.front_end_formats import FrontEnds
 from encoders.imagebind_config import ImageBindConfig
 
 SHIPPED = "bindstream_tiny"
 OFFICIAL = "imagebind_huge"
 METADATA_KEY = "bindstream"
+DIGEST_KEY = "bindstream_sha256"
+"""Beside it: the SHA-256 of the whole file, with zeros where this hash stands in it."""
 UNKNOWN_HASH = "unverified"
+OFFICIAL_BYTES = 4_803_584_173
+OFFICIAL_SHA256 = "d6f6c22bedcc90708448d5d2fbb7b2db9c73f505dc89bd0b2e09b23af1b62157"
+"""Of the file as it has been since May 2023. Meta publishes no hash; this one is what several
+independent projects recorded."""
 OFFICIAL_LICENCE = "CC BY-NC 4.0 (Meta Platforms): not for commercial use"
 _MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
+_LONGEST_WINDOW_S = 600.0
+_MOST_FRAMES = 1000
+_ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
+_MALFORMED = (
+    struct.error,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""All that reading a header or a card that somebody damaged was seen to raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +62,13 @@ class WindowFormat:
 
 
 class Entry(NamedTuple):
-    """One tensor of a safetensors header: ``dtype`` as written there, e.g. F32."""
+    """One tensor of a safetensors header: ``dtype`` as written there, e.g. F32; ``start`` is the
+    place of its first byte in the file, ``end`` that after its last."""
 
     dtype: str
     shape: tuple[int, ...]
+    start: int
+    end: int
 
 
 USUAL = {
@@ -61,7 +86,8 @@ class Card:
 
     ``windows`` has an entry for each sensed modality it holds. ``space_id`` ends in
     ``unverified`` where only hashing the weights can tell (the official file, before first use).
-    ``vocabulary`` is None where words are CLIP's byte pairs.
+    ``vocabulary`` is None where words are CLIP's byte pairs. ``tower`` is the hash of the image
+    tower as it stands in this file, where rounding made it another than the one in ``space_id``.
     """
 
     path: Path
@@ -74,6 +100,7 @@ class Card:
     front_ends: dict[str, Any] = field(default_factory=dict)
     licence: str = ""
     description: str = ""
+    tower: str = ""
 
     @property
     def dim(self) -> int:
@@ -83,6 +110,7 @@ class Card:
     def said(self) -> dict[str, Any]:
         """What a file carries to give this card again: the JSON object of its metadata."""
         windows = {m: {"length_s": w.length_s, "frames": w.frames} for m, w in self.windows.items()}
+        rounded = {"tower": self.tower} if self.tower else {}
         return {
             "name": self.name,
             "space_id": self.space_id,
@@ -92,6 +120,7 @@ class Card:
             "front_ends": self.front_ends,
             "licence": self.licence,
             "description": self.description,
+            **rounded,
         }
 
 
@@ -126,8 +155,8 @@ def read_card(weights: str | Path | None) -> Card:
     Raises WeightsError: unreadable, truncated, or not a file of a model we know.
     """
     path = resolve(weights)
-    if path.suffix in (".pth", ".pt"):
-        return _official(path, frozenset(Modality))
+    if path.suffix in pth.SUFFIXES:
+        return _official(path, _held_by_pickle(path))
     metadata, entries = read_header(path)
     modalities = held(entries)
     if not modalities:
@@ -150,13 +179,14 @@ def read_header(path: Path) -> tuple[dict[str, str], dict[str, Entry]]:
                 raise ValueError("its header is too long")
             header = json.loads(file.read(size))
             actual = file.seek(0, os.SEEK_END)
-        metadata = header.pop("__metadata__", {})
-        entries = {k: Entry(v["dtype"], tuple(v["shape"])) for k, v in header.items()}
-        wanted = 8 + size + max((v["data_offsets"][1] for v in header.values()), default=0)
+        metadata = dict(header.pop("__metadata__", {}))
+        entries = {key: _entry(key, said, 8 + size) for key, said in header.items()}
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from error
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path}: not a safetensors file, or cut short ({error})") from error
+    except _MALFORMED as error:
+        said = str(error) or type(error).__name__
+        raise WeightsError(f"{path}: not a safetensors file, or cut short ({said})") from error
+    wanted = max((entry.end for entry in entries.values()), default=8 + size)
     if actual != wanted:
         raise WeightsError(
             f"{path}: is {actual:,} bytes, its header wants {wanted:,}: cut short? fetch it again"
@@ -164,10 +194,35 @@ def read_header(path: Path) -> tuple[dict[str, str], dict[str, Entry]]:
     return metadata, entries
 
 
+def _entry(key: str, said: Mapping[str, Any], offset: int) -> Entry:
+    shape, (start, end) = tuple(said["shape"]), said["data_offsets"]
+    dtype = str(said["dtype"])
+    if not all(type(n) is int and n >= 0 for n in (*shape, start, end)) or start > end:
+        raise ValueError(f"{key[:80]}: shape {str(shape)[:80]}, bytes {start} to {end}")
+    wanted = math.prod(shape) * _ITEM_BYTES.get(dtype, 0)
+    if dtype in _ITEM_BYTES and end - start != wanted:
+        raise ValueError(f"{key[:80]}: {wanted} bytes of {dtype}, got {end - start}")
+    return Entry(dtype, shape, offset + start, offset + end)
+
+
 def held(keys: Mapping[str, Any]) -> frozenset[Modality]:
     """The modalities whose trunk is among the keys."""
-    names = {key.split(".")[1] for key in keys if key.startswith("modality_trunks.")}
+    trunks = [key for key in keys if isinstance(key, str) and key.startswith("modality_trunks.")]
+    names = {modality_of(key) for key in trunks}
     return frozenset(m for m in Modality if m in names)
+
+
+def modality_of(key: str) -> str:
+    """``modality_trunks.vision.blocks...`` -> ``vision``; '' for a key of another form."""
+    return key.split(".")[1] if "." in key else ""
+
+
+def _held_by_pickle(path: Path) -> frozenset[Modality]:
+    """All where its keys cannot be seen: opening it will say why."""
+    try:
+        return held(dict.fromkeys(pth.keys(path))) or frozenset(Modality)
+    except WeightsError:
+        return frozenset(Modality)
 
 
 def _shipped() -> Path:
@@ -194,8 +249,9 @@ def _official(path: Path, modalities: frozenset[Modality]) -> Card:
 def _json(path: Path, text: str) -> dict[str, Any]:
     try:
         value = json.loads(text)
-    except ValueError as error:
-        raise WeightsError(f"{path}: its card is not JSON ({error})") from error
+    except _MALFORMED as error:
+        said = str(error) or type(error).__name__
+        raise WeightsError(f"{path}: its card is not JSON ({said})") from error
     if not isinstance(value, dict):
         raise WeightsError(f"{path}: its card is not a JSON object")
     return value
@@ -204,27 +260,46 @@ def _json(path: Path, text: str) -> dict[str, Any]:
 def _own(path: Path, said: dict[str, Any], modalities: frozenset[Modality]) -> Card:
     try:
         windows = said.get("windows", {})
+        front_ends = dict(said.get("front_ends", {}))
+        FrontEnds.of(front_ends)
         return Card(
             path=path,
-            name=str(said["name"]),
-            space_id=str(said["space_id"]),
+            name=_text(said, "name"),
+            space_id=_text(said, "space_id"),
             modalities=modalities,
             config=ImageBindConfig.of(said.get("config", {})),
             windows={m: _window(m, windows.get(m, {})) for m in SENSED if m in modalities},
-            vocabulary=said.get("vocabulary"),
-            front_ends=dict(said.get("front_ends", {})),
+            vocabulary=_object(said, "vocabulary"),
+            front_ends=front_ends,
             licence=str(said.get("licence", "")),
             description=str(said.get("description", "")),
+            tower=str(said.get("tower", "")),
         )
     except WeightsError as error:
         raise WeightsError(f"{path}: {error}") from error
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _MALFORMED as error:
         raise WeightsError(f"{path}: its card is not complete ({error!r})") from error
+
+
+def _text(said: Mapping[str, Any], key: str) -> str:
+    text = said[key]
+    if not isinstance(text, str) or not 0 < len(text) <= 200 or not text.isprintable():
+        raise ValueError(f"'{key}' wants a short text, got {text!r:.80}")
+    return text
+
+
+def _object(said: Mapping[str, Any], key: str) -> dict[str, Any] | None:
+    found = said.get(key)
+    if found is not None and not isinstance(found, dict):
+        raise ValueError(f"'{key}' wants an object, got {found!r:.80}")
+    return found
 
 
 def _window(modality: Modality, said: Mapping[str, Any]) -> WindowFormat:
     usual = USUAL[modality]
-    length = said.get("length_s", usual.length_s)
-    return WindowFormat(
-        None if length is None else float(length), int(said.get("frames", usual.frames))
-    )
+    length, frames = said.get("length_s", usual.length_s), int(said.get("frames", usual.frames))
+    if length is not None and not 0 < float(length) <= _LONGEST_WINDOW_S:
+        raise ValueError(f"windows: {modality} of {length!r} s")
+    if not 0 <= frames <= _MOST_FRAMES:
+        raise ValueError(f"windows: {modality} of {frames} frames")
+    return WindowFormat(None if length is None else float(length), frames)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from bindstream.errors import WeightsError
-from encoders.card import read_card
+from encoders.card import Card, read_card
 from encoders.saving import save
-from encoders.weights import load_model, space_id
+from encoders.weights import load_model, space_id, tower_hash
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
@@ -41,4 +42,12 @@ def convert(source: Path, target: Path, dtype: str, progress: Progress | None = 
         if progress:
             progress(done, total)
 
-    save(state, target, replace(card, space_id=space_id(card)).said(), number, written)
+    save(state, target, _rounded(card, state, number).said(), number, written)
+
+
+def _rounded(card: Card, state: Mapping[str, Tensor], number: torch.dtype) -> Card:
+    """The card of what is written: its space_id stays that of the source, whose tower it rounds."""
+    space = space_id(card)
+    tower = tower_hash(state, number)
+    promised = space.rpartition(":")[2]
+    return replace(card, space_id=space, tower="" if tower == promised else tower)

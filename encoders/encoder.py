@@ -12,6 +12,11 @@ class Encoder(Protocol):
 
     Constructed as ``Encoder(weights: str | None, *, modalities, device, dtype)``; construction
     loads, picks the fast path and tests it. ``modalities`` are those it can encode.
+
+    A class may also say what it is before it is loaded, so that `check` refuses what cannot work:
+    ``offer(weights, **options) -> encoders.offer.Offer``, a static or class method that imports
+    nothing heavy, and raises as construction would. Without it, a class attribute ``modalities``
+    is believed, and the constructor's signature.
     """
 
     modalities: frozenset[Modality]

@@ -1,4 +1,4 @@
-"""The official weights, downloaded once: resumable, checked, put in place whole."""
+"""Files that are downloaded once: resumable, checked, put in place whole."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import cast
 
 from bindstream.errors import WeightsError
+from encoders.card import OFFICIAL_SHA256
 from encoders.fingerprint import file_sha256, remembered
+from encoders.sidecar import beside, line, recorded
 
 URL = "https://dl.fbaipublicfiles.com/imagebind/imagebind_huge.pth"
-SHA256 = "d6f6c22bedcc90708448d5d2fbb7b2db9c73f505dc89bd0b2e09b23af1b62157"
-"""Of the file as it has been since May 2023. Meta publishes no hash; this one is what several
-independent projects recorded."""
-SIZE_BYTES = 4_803_584_173
+SHA256 = OFFICIAL_SHA256
 LICENCE = """\
 imagebind_huge is Meta Platforms' model, published under CC BY-NC 4.0
 (https://creativecommons.org/licenses/by-nc/4.0/): you may use and adapt it with attribution, and
@@ -33,18 +32,42 @@ def fetch(url: str, target: Path, sha256: str | None, progress: Progress) -> Pat
 
     Raises WeightsError: no connection, no space, or another hash than ``sha256`` (None: not
     checked). What has arrived stays in ``<target>.part`` for the next try, but for a wrong hash.
+    The hash that it came with is left in ``<target>.sha256``, and compared when it is loaded.
     """
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _receive(url, part, progress)
-    except (OSError, HTTPException) as error:
-        reason = getattr(error, "reason", None) or error
-        raise WeightsError(f"{url}: {reason}; run the same command again to go on") from error
+    except urllib.error.HTTPError as error:
+        raise WeightsError(f"{url}: the server answers {error.code} {error.reason}") from error
+    except urllib.error.URLError as error:
+        raise WeightsError(f"{url}: {error.reason}; run the same command again to go on") from error
+    except (TimeoutError, ConnectionError, HTTPException) as error:
+        raise WeightsError(f"{url}: {error}; run the same command again to go on") from error
+    except OSError as error:
+        raise WeightsError(f"{part}: cannot be written ({error.strerror or error})") from error
+    except ValueError as error:
+        raise WeightsError(f"{url}: not an address to fetch from ({error})") from error
     found = _checked(part, url, sha256)
-    part.replace(target)
+    try:
+        part.replace(target)
+        beside(target).write_text(line(target, found))
+    except OSError as error:
+        raise WeightsError(f"{target}: cannot be written ({error.strerror or error})") from error
     remembered(target, "sha256", lambda: found)  # so that the first start need not hash it again
     return target
+
+
+def check_present(target: Path, sha256: str | None) -> None:
+    """Raises WeightsError where a file that is there already has another hash than ``sha256``,
+    or (None) than the one that it came with."""
+    wanted = sha256 or recorded(target)
+    found = file_sha256(target)
+    if wanted is not None and found != wanted.lower():
+        raise WeightsError(
+            f"{target}: is there already, but its SHA-256 is {found}, wanted {wanted}: another or"
+            " a damaged file; remove it and run the same command again"
+        )
 
 
 def _receive(url: str, part: Path, progress: Progress) -> None:
@@ -77,7 +100,7 @@ def _headers(have: int) -> dict[str, str]:
 
 def _checked(part: Path, url: str, sha256: str | None) -> str:
     found = file_sha256(part)
-    if sha256 is not None and found != sha256:
+    if sha256 is not None and found != sha256.lower():
         part.unlink()
         raise WeightsError(
             f"{url}: its SHA-256 is {found}, wanted {sha256}: another or a damaged file; removed."

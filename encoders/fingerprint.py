@@ -10,10 +10,13 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
+
 from bindstream.errors import WeightsError
+from bindstream.types import Array
 
 _CHUNK_BYTES = 1 << 22
 Progress = Callable[[int], None]
@@ -34,11 +37,12 @@ def file_sha256(path: Path, progress: Progress | None = None) -> str:
     return remembered(path, "sha256", lambda: hash_file(path, progress))
 
 
-def hash_file(path: Path, progress: Progress | None = None) -> str:
-    """Hex SHA-256 of a file, read now."""
-    digest = hashlib.sha256()
+def hash_file(path: Path, progress: Progress | None = None, *, began: bytes = b"") -> str:
+    """Hex SHA-256 of a file, read now; ``began`` stands for as many of its first bytes."""
+    digest = hashlib.sha256(began)
     try:
         with path.open("rb", buffering=0) as file:
+            file.seek(len(began))
             while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
                 if progress:
@@ -46,6 +50,17 @@ def hash_file(path: Path, progress: Progress | None = None) -> str:
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from error
     return digest.hexdigest()
+
+
+def hash_tower(parts: Iterable[tuple[str, tuple[int, ...], Array]]) -> str:
+    """12 hex digits of the SHA-256 over an image tower: each key in order, its shape and its
+    float32 values, little-endian. '' for no part at all."""
+    digest, count = hashlib.sha256(), 0
+    for key, shape, values in parts:
+        digest.update(f"{key} {list(shape)}\n".encode())
+        digest.update(np.ascontiguousarray(values, "<f4").data)
+        count += 1
+    return digest.hexdigest()[:12] if count else ""
 
 
 def remembered(path: Path, kind: str, compute: Callable[[], str]) -> str:

@@ -18,6 +18,7 @@ Conv: TypeAlias = tuple[int, int, int, int]
 """One convolution of a stem: (channels, kernel, stride, padding)."""
 Stem: TypeAlias = tuple[Conv, ...]
 """Convolutions with bias, each followed by GELU, before the patch convolution. () = none."""
+_MOST = 1_000_000
 
 
 class TrunkSize(NamedTuple):
@@ -90,6 +91,8 @@ class ImageBindConfig:
         Raises WeightsError for a name that is not a field (naming the nearest that is) and
         for a value that makes no model.
         """
+        if not isinstance(overrides, Mapping):
+            raise WeightsError(f"model config: wants sizes by name, got {overrides!r:.80}")
         known = {f.name for f in fields(cls)}
         for name in overrides:
             if name not in known:
@@ -160,20 +163,42 @@ def _after(size: int, convs: Stem) -> int:
 
 
 def _frozen(name: str, value: Any) -> Any:
-    if not name.endswith("_stem"):
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise WeightsError(f"model config: '{name}' wants a number, got {value!r}")
+    if name.endswith("_stem"):
+        return _stem(name, value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise WeightsError(f"model config: '{name}' wants a number, got {value!r}")
+    if name.endswith("_dropout"):
+        if not 0 <= value < 1:
+            raise WeightsError(f"model config: '{name}' wants a share below 1, got {value!r}")
         return value
+    if not isinstance(value, int) or not 1 <= value <= _most(name):
+        raise WeightsError(
+            f"model config: '{name}' wants a whole number from 1 to {_most(name)}, got {value!r}"
+        )
+    return value
+
+
+def _most(name: str) -> int:
+    """Far above any model of this kind; a number beyond is damage, and could take all memory."""
+    return 256 if name.endswith("_num_blocks") else _MOST
+
+
+def _stem(name: str, value: Any) -> Stem:
     try:
-        stem = tuple(tuple(int(n) for n in conv) for conv in value)
-    except (TypeError, ValueError):
-        stem = ((),)
-    if any(len(conv) != 4 for conv in stem):
+        stem = tuple(_conv(*conv) for conv in value)
+    except (TypeError, ValueError, OverflowError) as error:
         raise WeightsError(
             f"model config: '{name}' wants a list of [channels, kernel, stride, padding],"
             f" got {value!r}"
-        )
+        ) from error
     return stem
+
+
+def _conv(channels: int, kernel: int, stride: int, padding: int) -> Conv:
+    conv = int(channels), int(kernel), int(stride), int(padding)
+    if min(conv[:3]) < 1 or padding < 0 or max(conv) > _MOST:
+        raise ValueError(conv)
+    return conv
 
 
 def _nearest(name: str, known: set[str]) -> str:

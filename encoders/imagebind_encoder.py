@@ -11,10 +11,11 @@ from torch import Tensor
 
 from bindstream.errors import InvalidInput, WeightsError
 from bindstream.types import Modality, Vector, Window
-from encoders import frontends
+from encoders import frontends, integrity
 from encoders.card import Card, read_card
 from encoders.fingerprint import file_sha256
 from encoders.front_end_formats import FrontEnds
+from encoders.imagebind_offer import lacking, offer
 from encoders.inputs import Inputs
 from encoders.runtime import Runtime
 from encoders.tokenizer import tokenizer_for
@@ -27,10 +28,13 @@ class ImageBindEncoder:
     """Any file of ImageBind's structure: the official one, the shipped small one, a bound one.
 
     ``weights``: a path or a name (None: the shipped ``bindstream_tiny``). ``modalities`` None: all
-    that the file holds. ``max_batch``: the most windows that will come at once. ``front_ends``
-    overrides single numbers of the file's own: ``{"depth": {"scale": 1.0}}``. Raises
-    WeightsError, ConfigError (device, dtype) or MissingExtra (CLIP's vocabulary).
+    that the file holds; text only where its vocabulary is here. ``max_batch``: the most windows
+    that will come at once. ``front_ends`` overrides single numbers of the file's own:
+    ``{"depth": {"scale": 1.0}}``. Raises WeightsError, ConfigError (device, dtype) or MissingExtra
+    (text was asked for, without CLIP's vocabulary).
     """
+
+    offer = staticmethod(offer)
 
     def __init__(
         self,
@@ -43,6 +47,7 @@ class ImageBindEncoder:
         front_ends: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         card = read_card(weights)
+        integrity.verify(card)  # before anything that only sound weights need is missed
         self.card = card
         self.windows = card.windows
         self.modalities = _chosen(card, modalities)
@@ -129,7 +134,10 @@ class ImageBindEncoder:
 
 def _chosen(card: Card, modalities: Iterable[Modality] | None) -> frozenset[Modality]:
     if modalities is None:
-        return card.modalities
+        lacks = lacking(card)
+        for modality, reason in lacks.items():
+            _log.warning("%s: loaded without %s: %s", card.path, modality, reason)
+        return card.modalities - lacks.keys()
     chosen = frozenset(Modality(m) for m in modalities)
     if not chosen <= card.modalities:
         absent = ", ".join(sorted(chosen - card.modalities))

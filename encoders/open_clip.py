@@ -22,12 +22,11 @@ from torch import Tensor
 from bindstream.errors import InvalidInput, MissingExtra, WeightsError
 from bindstream.types import Modality, Vector, Window
 from encoders.fingerprint import file_sha256, remembered
+from encoders.open_clip_folder import HELD, found, offer
 from encoders.runtime import choose
 
 VERSION = "oc1"
 """Changes with the preprocessing: part of encoder_id."""
-_HELD = frozenset({Modality.VISION, Modality.TEXT})
-_FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +37,8 @@ class OpenClipEncoder:
     InvalidInput for a modality other than vision, ConfigError for a device that is not there.
     """
 
+    offer = staticmethod(offer)
+
     def __init__(
         self,
         weights: str | None,
@@ -46,12 +47,18 @@ class OpenClipEncoder:
         device: str = "auto",
         dtype: str = "auto",
     ) -> None:
-        self.modalities = _HELD if modalities is None else frozenset(map(Modality, modalities))
-        if not self.modalities <= _HELD:
-            absent = ", ".join(sorted(self.modalities - _HELD))
+        asked = HELD if modalities is None else frozenset(map(Modality, modalities))
+        if not asked <= HELD:
+            absent = ", ".join(sorted(asked - HELD))
             raise WeightsError(f"an OpenCLIP model holds vision and text, not {absent}")
-        folder, file = _found(weights)
-        self._model, self._tokenize = _loaded(folder)
+        folder, file, lacks_words = found(weights)
+        if lacks_words and modalities is not None and Modality.TEXT in asked:
+            raise WeightsError(lacks_words)
+        if lacks_words:
+            _log.warning("loaded without text: %s", lacks_words)
+        self.modalities = asked - {Modality.TEXT} if lacks_words else asked
+        words = Modality.TEXT in self.modalities
+        self._model, self._tokenize = _loaded(folder, words)
         parameters = sum(p.numel() for p in self._model.parameters())
         self._choice = choose(device, dtype, parameters)
         self._model.to(self._choice.device, self._choice.dtype)
@@ -61,7 +68,8 @@ class OpenClipEncoder:
         tower = remembered(file, "space_id", lambda: _tower_hash(self._model))
         self.space_id = f"open_clip-{folder.name}:{tower}"
         self.encoder_id = f"{file_sha256(file)[:12]}/{VERSION}/{self._choice.dtype_name}"
-        self.dim = self.encode_text(["a"]).shape[1]
+        blank = torch.zeros(1, self._size, self._size, 3, dtype=torch.uint8)
+        self.dim = self._unit("encode_image", self._planes(blank)).shape[1]
         _log.info("encoder path: open_clip %s, %s", folder.name, self._choice)
 
     def encode(self, windows: list[Window]) -> Vector:
@@ -77,7 +85,9 @@ class OpenClipEncoder:
         return out
 
     def encode_text(self, texts: list[str]) -> Vector:
-        """Words -> (B, dim) float32, unit norm each."""
+        """Words -> (B, dim) float32, unit norm each. Raises InvalidInput without text."""
+        if self._tokenize is None:
+            raise InvalidInput("text: this encoder has only vision")
         if not texts:
             return np.empty((0, self.dim), dtype=np.float32)
         return self._unit("encode_text", self._tokenize(texts).to(self._choice.device))
@@ -99,17 +109,7 @@ class OpenClipEncoder:
         return torch.tensor(tuple(values), device=self._choice.device).reshape(3, 1, 1)
 
 
-def _found(weights: str | None) -> tuple[Path, Path]:
-    if weights is None:
-        raise WeightsError("an OpenCLIP encoder needs 'weights': a folder of a model")
-    folder = Path(weights).expanduser().resolve()
-    files = [folder / name for name in _FILES if (folder / name).is_file()]
-    if not files or not (folder / "open_clip_config.json").is_file():
-        raise WeightsError(f"{folder}: wants open_clip_config.json and {' or '.join(_FILES)} in it")
-    return folder, files[0]
-
-
-def _loaded(folder: Path) -> tuple[Any, Any]:
+def _loaded(folder: Path, words: bool) -> tuple[Any, Any]:
     if importlib.util.find_spec("open_clip") is None:
         raise MissingExtra("open_clip_torch", "clip", "the encoder 'open_clip'")
     import open_clip
@@ -118,7 +118,7 @@ def _loaded(folder: Path) -> tuple[Any, Any]:
         model = open_clip.create_model(
             f"local-dir:{folder}", require_pretrained=True, weights_only=True
         )
-        tokenize = open_clip.get_tokenizer(f"local-dir:{folder}")
+        tokenize = open_clip.get_tokenizer(f"local-dir:{folder}") if words else None
     except Exception as error:  # open_clip raises many kinds, all of them about the folder
         raise WeightsError(f"{folder}: open_clip cannot load it ({error})") from error
     return model.eval().requires_grad_(False), tokenize

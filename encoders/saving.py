@@ -1,10 +1,12 @@
 """A model's weights -> one safetensors file with its card, tensor by tensor.
 
-Writing streams: a file of 4.8 GB is converted with the memory of its largest tensor.
+Writing streams: a file of 4.8 GB is converted with the memory of its largest tensor. The file
+carries the hash of all its bytes (``encoders.integrity`` compares it when the file is loaded).
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
@@ -16,11 +18,12 @@ import torch
 from torch import Tensor
 
 from bindstream.errors import WeightsError
-from encoders.card import METADATA_KEY
+from encoders.card import DIGEST_KEY, METADATA_KEY
 from encoders.weights import KEPT_FLOAT32
 
 _NAMES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}
 _ALIGN_BYTES = 8
+_BLANK = "0" * 64  # until all has been written
 
 
 def save(
@@ -61,18 +64,24 @@ def _write(
     progress: Callable[[int], None],
 ) -> None:
     dtypes = {k: torch.float32 if k.endswith(KEPT_FLOAT32) else dtype for k in state}
-    file.write(_header(state, said, dtypes))
+    header = _header(state, said, dtypes)
+    digest = hashlib.sha256(header)
+    file.write(header)
     for key, tensor in state.items():
         plain = tensor.detach().to("cpu", dtypes[key]).contiguous().reshape(-1)
         content = plain.view(torch.uint8).numpy().tobytes()
+        digest.update(content)
         file.write(content)
         progress(len(content))
+    file.seek(header.index(_BLANK.encode()))
+    file.write(digest.hexdigest().encode())
 
 
 def _header(
     state: Mapping[str, Tensor], said: Mapping[str, Any], dtypes: Mapping[str, torch.dtype]
 ) -> bytes:
-    header: dict[str, Any] = {"__metadata__": {METADATA_KEY: json.dumps(said), "format": "pt"}}
+    metadata = {DIGEST_KEY: _BLANK, METADATA_KEY: json.dumps(said), "format": "pt"}
+    header: dict[str, Any] = {"__metadata__": metadata}
     end = 0
     for key, tensor in state.items():
         start, end = end, end + tensor.numel() * dtypes[key].itemsize

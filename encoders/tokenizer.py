@@ -13,13 +13,13 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from bindstream.errors import InvalidInput, MissingExtra, WeightsError
+from bindstream.errors import InvalidInput, WeightsError
+from encoders import vocabulary
 
 PAD, START, UNKNOWN = 0, 1, 2
 """First ids of a word list; words follow from 3, the end token is the last."""
@@ -89,7 +89,7 @@ class WordTokenizer:
 class ClipTokenizer:
     """CLIP's byte pair encoding (Radford et al. 2021): 49,408 ids, start 49406, end 49407.
 
-    The merges come with open_clip_torch (extra ``clip``); nothing is downloaded. As the
+    ``encoders.vocabulary`` says where the merges come from; nothing is downloaded here. As the
     reference cuts: start + pairs, cut to 76, then the end. The strings ``<|startoftext|>`` and
     ``<|endoftext|>`` in a text are plain characters here: read as ids they would move the place
     where the text tower is read. ``specials=True`` gives the reference's reading of them.
@@ -190,10 +190,7 @@ def _byte_letters() -> dict[int, str]:
 
 @cache
 def _clip_merges() -> list[tuple[str, str]]:
-    spec = importlib.util.find_spec("open_clip")  # found, not imported: that would load much
-    if spec is None or spec.origin is None:
-        raise MissingExtra("open_clip_torch", "clip", "CLIP's vocabulary")
-    file = Path(spec.origin).parent / "bpe_simple_vocab_16e6.txt.gz"
+    file = vocabulary.clip_file()
     with gzip.open(file, "rt", encoding="utf-8") as lines:
         next(lines)  # a version line
         merges = [tuple(line.split()) for line, _ in zip(lines, range(_CLIP_MERGES), strict=False)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,8 +13,9 @@ from torch import Tensor
 
 from bindstream.errors import WeightsError
 from bindstream.types import Modality
-from encoders.card import UNKNOWN_HASH, Card, held, read_card, read_header
-from encoders.fingerprint import remembered
+from encoders import integrity, pth
+from encoders.card import UNKNOWN_HASH, Card, held, modality_of, read_card, read_header
+from encoders.fingerprint import hash_tower, remembered
 from encoders.imagebind import ImageBind
 from encoders.imagebind_config import ImageBindConfig
 
@@ -32,15 +32,16 @@ def load_model(
     dtype: torch.dtype | None = None,
 ) -> ImageBind:
     """``encoders.imagebind.load``: see there. ``dtype`` None: as the file has them, so that no
-    weight is read before it is used."""
+    weight is read before it is used, but for the hash of a large file that was not seen before."""
     chosen = None if modalities is None else frozenset(Modality(m) for m in modalities)
+    card = read_card(path)
+    integrity.verify(card)
     state = read_state(path, chosen)
     if config is None:
-        config = read_card(path).config
+        config = card.config
     elif not isinstance(config, ImageBindConfig):
         config = ImageBindConfig.of(config)
-    with torch.device("meta"):
-        model = ImageBind(config, held(state) if chosen is None else chosen)
+    model = _empty(path, config, held(state) if chosen is None else chosen)
     fill(model, state, path)
     if dtype is not None:
         to_dtype(model, dtype)
@@ -53,15 +54,24 @@ def read_state(path: Path, modalities: frozenset[Modality] | None = None) -> dic
     ``.pth`` and ``.pt`` are read by torch.load(weights_only=True), which refuses code; all other
     names as safetensors. Raises WeightsError.
     """
-    if path.suffix in (".pth", ".pt"):
+    if path.suffix in pth.SUFFIXES:
         state = _read_pickle(path)
         return {k: v for k, v in state.items() if _wanted(k, modalities)}
     read_header(path)  # says what is wrong with a broken file, better than the library
     try:
         with safe_open(path, framework="pt") as file:
             return {k: file.get_tensor(k) for k in file.keys() if _wanted(k, modalities)}  # noqa: SIM118 (no iterator there)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: cannot be read ({error})") from error
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: cannot be read ({_first(error)})") from error
+
+
+def _empty(path: Path, config: ImageBindConfig, modalities: Iterable[Modality]) -> ImageBind:
+    """The model without numbers. Raises WeightsError for sizes of which none can be made."""
+    try:
+        with torch.device("meta"):
+            return ImageBind(config, modalities)
+    except (RuntimeError, ValueError, TypeError, ArithmeticError) as error:
+        raise WeightsError(f"{path}: no model of its sizes ({_first(error)})") from error
 
 
 def fill(model: ImageBind, state: Mapping[str, Tensor], path: Path) -> None:
@@ -79,6 +89,7 @@ def fill(model: ImageBind, state: Mapping[str, Tensor], path: Path) -> None:
         "missing": sorted(wanted.keys() - state.keys()),
         "unexpected": sorted(state.keys() - wanted.keys()),
         "of another shape": wrong,
+        "not of floats": [k for k, v in state.items() if not v.is_floating_point()],
     }
     if any(faults.values()):
         said = "; ".join(f"{len(v)} {kind}: {_some(v)}" for kind, v in faults.items() if v)
@@ -100,7 +111,8 @@ def to_dtype(model: ImageBind, dtype: torch.dtype) -> ImageBind:
 def space_id(card: Card) -> str:
     """``<name>:<12 hex>``: equal for files whose vectors may be compared.
 
-    What the card says, else (the official file) the hash of its image tower, remembered.
+    What the card says (``encoders.integrity`` compares that with the image tower), else (the
+    official file) the hash of its image tower, remembered.
     """
     if not card.space_id.endswith(UNKNOWN_HASH):
         return card.space_id
@@ -111,32 +123,32 @@ def _tower_of(path: Path) -> str:
     return tower_hash(read_state(path, frozenset({Modality.VISION})))
 
 
-def tower_hash(state: Mapping[str, Tensor]) -> str:
-    """12 hex digits of the SHA-256 over the image tower: each ``vision`` key in order, its shape
-    and its float32 values, little-endian."""
-    digest = hashlib.sha256()
-    for key in sorted(k for k in state if k.split(".")[1] == Modality.VISION):
-        tensor = state[key].detach().float().contiguous().cpu()
-        digest.update(f"{key} {list(tensor.shape)}\n".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()[:12]
+def tower_hash(state: Mapping[str, Tensor], dtype: torch.dtype = torch.float32) -> str:
+    """``encoders.fingerprint.hash_tower`` of a model's state, rounded to ``dtype`` first."""
+
+    def values(key: str) -> Tensor:
+        kept = torch.float32 if key.endswith(KEPT_FLOAT32) else dtype
+        return state[key].detach().to(kept).float().contiguous().cpu()
+
+    keys = sorted(k for k in state if modality_of(k) == Modality.VISION)
+    return hash_tower((k, tuple(state[k].shape), values(k).numpy()) for k in keys)
 
 
 def _wanted(key: str, modalities: frozenset[Modality] | None) -> bool:
-    return modalities is None or key.split(".")[1] in modalities
+    return modalities is None or modality_of(key) in modalities
 
 
 def _read_pickle(path: Path) -> dict[str, Tensor]:
+    pth.keys(path)
     try:
-        state = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+        state: Any = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path}: refused: it holds more than tensors (code could run on loading), or is no"
-            " PyTorch file"
-        ) from error
-    except (OSError, RuntimeError, EOFError) as error:
+        raise WeightsError(f"{path}: {pth.REFUSED}") from error
+    except Exception as error:  # torch raises many kinds on damaged bytes
         raise WeightsError(f"{path}: cannot be read, or is cut short ({_first(error)})") from error
-    if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
+    if not isinstance(state, dict):
+        raise WeightsError(f"{path}: holds no state dict (names -> tensors)")
+    if not all(isinstance(k, str) and isinstance(v, Tensor) for k, v in state.items()):
         raise WeightsError(f"{path}: holds no state dict (names -> tensors)")
     return state
 
