@@ -49,8 +49,9 @@ class Continuity:
         """(whether to let it through, what is missing before it).
 
         Refused, as a duplicate: a seq not above the last of its epoch, and any older epoch,
-        unless the publisher lives anew (``reborn``). Before the first message of a topic nothing is missing: the reader had not joined; a
-        new epoch begins at 0, so what is missing from there is.
+        unless the publisher lives anew (``reborn``). Before the first message of a topic nothing
+        is missing: the reader had not joined; a new epoch begins at 0, so what is missing from
+        there is.
         """
         track = self._tracks.get(topic)
         if track is None:

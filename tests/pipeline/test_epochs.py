@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.epochs import Epochs, state_dir
+from pipeline.epochs import RESERVED, Epochs, state_dir
 
 
-def test_epochs_rise_over_restarts(tmp_path):
+@pytest.fixture
+def early(monkeypatch):
+    """A machine without a clock: it is 1970."""
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+
+
+def test_epochs_rise_over_restarts(tmp_path, early):
     """Breaks if two lives of a stream could have the same number."""
     path = tmp_path / "rover.epochs.json"
     first = Epochs(path)
-    assert first.last == 0
     assert [first.next() for _ in range(3)] == [1, 2, 3]
-    assert Epochs(path).next() == 4
+    assert Epochs(path).next() > 3
+    again = Epochs(path)
+    numbers = []
+    for _ in range(100):
+        numbers.append(again.next())
+        again.reserve()
+    assert numbers == sorted(set(numbers))
+    assert Epochs(path).next() > numbers[-1]
+
+
+def test_a_lost_folder_gives_no_number_twice(tmp_path):
+    """Breaks if a new container, or a cleaned disk, starts at 1 again: connected readers would take
+    every message for a duplicate."""
+    path = tmp_path / "rover.epochs.json"
+    before = Epochs(path).next()
+    path.unlink()
+    assert before >= int(time.time()) - 60
+    time.sleep(1.1)
+    assert Epochs(path).next() > before
 
 
 def test_an_epoch_is_on_disk_before_it_is_used(tmp_path, monkeypatch):
     """Breaks if a crash at any moment lets a number be given twice."""
     path = tmp_path / "rover.epochs.json"
-    epochs = Epochs(path)
-    epochs.next()
     synced: list[str] = []
     fsync = os.fsync
     monkeypatch.setattr(
@@ -32,27 +55,39 @@ def test_an_epoch_is_on_disk_before_it_is_used(tmp_path, monkeypatch):
         "fsync",
         lambda fd: (synced.append(str(Path(f"/proc/self/fd/{fd}").readlink())), fsync(fd)),
     )
-    epochs.next()
+    epochs = Epochs(path)
     assert Path(synced[0]).suffix == ".new"
     assert synced[1] == str(tmp_path)  # the rename itself
-    assert Epochs(path).last == 2
+    given = [epochs.next() for _ in range(RESERVED)]
+    assert json.loads(path.read_text())["last"] == given[-1]
 
 
-def test_a_number_that_could_not_be_kept_is_not_given_later(tmp_path, monkeypatch):
-    """Breaks if a full disk makes the counter give a number that it gave before."""
+def test_giving_a_number_never_waits_for_the_disk(tmp_path, monkeypatch):
+    """Breaks if a stream that starts holds up the publisher's sockets for an fsync."""
+    epochs = Epochs(tmp_path / "rover.epochs.json")
+    monkeypatch.setattr(os, "fsync", lambda fd: pytest.fail("waited for the disk"))
+    assert epochs.next() < epochs.next()
+
+
+def test_a_full_disk_is_told_once_the_reserve_is_used(tmp_path, monkeypatch, early):
+    """Breaks if a full disk costs a start while numbers are left, or makes the counter give a
+    number that it gave before."""
     path = tmp_path / "rover.epochs.json"
     epochs = Epochs(path)
-    epochs.next()
 
     def full(fd: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
+    given = [epochs.next() for _ in range(RESERVED)]
     with pytest.raises(OSError, match="No space left"):
+        epochs.reserve()
+    with pytest.raises(OSError, match="no epoch is left"):
         epochs.next()
     monkeypatch.undo()
-    assert epochs.next() > 1
-    assert Epochs(path).last == epochs.last
+    epochs.reserve()
+    assert epochs.next() > given[-1]
+    assert Epochs(path).next() > epochs.next()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"last": "x"}', '{"last": null}'])

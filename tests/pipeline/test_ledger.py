@@ -23,6 +23,15 @@ STEPS = st.lists(
 )
 
 
+def abandon(ledger: Ledger, epoch: int) -> list[OpenWindow]:
+    """As the publisher does when a stream has died."""
+    lost = ledger.open_windows(epoch)
+    for window in lost:
+        assert ledger.close(window.epoch, window.seq, Reason.CRASH_LOST) == window
+    ledger.seal(epoch)
+    return lost
+
+
 def _balanced(sums: dict[str, Any]) -> bool:
     dropped = sum(sums["dropped"].values())
     return bool(sums["captured"] == sums["published"] + dropped + sums["open"])
@@ -47,14 +56,14 @@ def test_the_sum_holds_after_every_step(steps: list[tuple[str, int, int, Any]]) 
             assert at not in outcomes
             outcomes[at] = str(outcome)
         elif kind == "abandon":
-            for window in ledger.abandon(epoch - back, Reason.CRASH_LOST):
+            for window in abandon(ledger, epoch - back):
                 assert (window.epoch, window.seq) not in outcomes
                 outcomes[window.epoch, window.seq] = "crash_lost"
         accounts = ledger.accounts()
         assert _balanced(accounts)
         assert all(_balanced(sums) for sums in accounts["epochs"].values())
         assert accounts["captured"] == len(captured)
-        assert accounts["open"] == len(captured) - len(outcomes) == len(ledger.open_windows())
+        assert accounts["open"] == len(captured) - len(outcomes) == len(ledger.open_windows(epoch))
         assert accounts["published"] == list(outcomes.values()).count("published")
 
 
@@ -89,9 +98,9 @@ def test_a_crash_loses_what_was_open_and_seals_the_epoch() -> None:
     for seq in range(3):
         ledger.open(1, seq, seq, seq + 2)
     ledger.close(1, 1, PUBLISHED)
-    lost = ledger.abandon(1, Reason.CRASH_LOST)
+    lost = abandon(ledger, 1)
     assert [w.seq for w in lost] == [0, 2]
-    assert ledger.abandon(1, Reason.CRASH_LOST) == []
+    assert abandon(ledger, 1) == []
     assert not ledger.open(1, 3, 3, 5)
     assert ledger.close(1, 2, PUBLISHED) is None
     accounts = ledger.accounts()
@@ -112,7 +121,7 @@ def test_memory_is_bounded_over_ten_thousand_restarts() -> None:
     ledger = Ledger()
     for epoch in range(10_000):
         ledger.open(epoch, 0, 0, 1)
-        ledger.abandon(epoch, Reason.CRASH_LOST)
+        abandon(ledger, epoch)
     accounts = ledger.accounts()
     assert len(accounts["epochs"]) == MAX_EPOCHS
     assert accounts["captured"] == 10_000
@@ -142,3 +151,28 @@ def test_every_reason_is_counted_by_its_name(reason: Reason) -> None:
     ledger.open(0, 0, 0, 1)
     ledger.close(0, 0, reason)
     assert ledger.accounts()["dropped"] == {reason.value: 1}
+
+
+def test_an_epoch_that_goes_on_under_a_new_publisher_skips_nothing() -> None:
+    """Breaks if a publisher's restart is told as 27 windows that somebody lost."""
+    ledger = Ledger()
+    ledger.adopt(7, 27)
+    assert ledger.open(7, 27, 0, 1)
+    assert ledger.close(7, 27, PUBLISHED)
+    assert ledger.accounts()["refused"] == {}
+    ledger.adopt(7, 5)  # said again: what is known stays
+    assert not ledger.open(7, 27, 0, 1)
+
+
+def test_overdue_names_the_one_that_all_wait_for() -> None:
+    """Breaks if one outcome lost on its way could hold up a stream for ever."""
+    ledger = Ledger()
+    assert ledger.overdue(10**20) is None
+    ledger.open(1, 0, 0, 1, until_ns=100)
+    ledger.open(1, 1, 0, 1, until_ns=50)
+    assert ledger.overdue(100) is None
+    first = ledger.overdue(101)
+    assert first is not None
+    assert first.seq == 0
+    ledger.close(1, 0, Reason.CRASH_LOST)
+    assert ledger.first() == OpenWindow(1, 1, 0, 1, 50)

@@ -10,30 +10,32 @@ import pytest
 import zmq
 
 from bindstream.errors import ConfigError
-from bindstream.types import Modality, Reason
-from pipeline.link import (
-    BACKLOG,
+from bindstream.types import Reason
+from pipeline.link import Link, address
+from pipeline.messages import (
     Bye,
     Dropped,
     Encoded,
     Grant,
     Happened,
     Hello,
-    Link,
+    Introduce,
     Opened,
+    Resume,
+    Settled,
     State,
-    address,
     decode_upward,
-    grant_bytes,
+    encode,
 )
+from pipeline.outbox import MOST
 
-HELLO = Hello("front", "a", Modality.VISION, 500_000_000, 20.0)
+HELLO = Hello("front", "a")
 MESSAGES = [
     HELLO,
-    Opened("front", Modality.VISION, 3, 7, 1, 2),
+    Opened("front", 3, 7, 1, 2),
     Encoded("front", 3, 7, 0, 1, 2, 3, 0.5, 4.0, "toy:0", "toy", b"\0\0\x80?"),
     Dropped("front", 3, 8, Reason.SUPERSEDED),
-    State("front", Modality.VISION, 3, 99, "running", "", 20.0, 20.0, {"late": 1}),
+    State("front", 3, 99, "running", "", 20.0, 20.0, {"late": 1}),
     Happened("front", "stream_lost", 5, {"why": "unplugged", "n": [1, 2.5, None]}),
     Bye("front", 3),
 ]
@@ -70,7 +72,7 @@ def test_ask_returns_the_grant(publisher):
     def answer() -> None:
         sender, raw = socket.recv_multipart()
         assert decode_upward(raw) == HELLO
-        socket.send_multipart([sender, grant_bytes(Grant(9, 1234))])
+        socket.send_multipart([sender, encode(Grant(9, 1234))])
 
     thread = threading.Thread(target=answer)
     thread.start()
@@ -84,9 +86,12 @@ def test_without_a_publisher_nothing_blocks_and_losses_are_counted(tmp_path):
     link = Link(f"ipc://{tmp_path}/nobody")
     assert link.ask(HELLO, 0.05) is None
     start_s = time.monotonic()
-    for _ in range(BACKLOG + 500):
-        link.send(MESSAGES[1])
-    assert 400 <= link.lost <= 600
+    for seq in range(MOST + 500):
+        link.send(Opened("front", 3, seq, 1, 2))
+    assert link.lost == 500
+    for _ in range(500):
+        link.send(MESSAGES[-2])
+    assert link.lost >= 1000 - 5
     link.close()
     assert time.monotonic() - start_s < 3.0
     lost = link.lost
@@ -122,3 +127,112 @@ def test_too_long_a_socket_path_says_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path / ("x" * 90)))
     with pytest.raises(ConfigError, match="set BINDSTREAM_RUNTIME_DIR"):
         address("rover")
+
+
+def answer(socket, reply):
+    """Take one message of the stream, and answer it."""
+    sender, raw = socket.recv_multipart()
+    socket.send_multipart([sender, encode(reply)])
+    return decode_upward(raw)
+
+
+def upward(socket, n):
+    got = []
+    while len(got) < n:
+        assert socket.poll(5000), f"{len(got)} of {n}: {got}"
+        got.append(decode_upward(socket.recv_multipart()[1]))
+    return got
+
+
+@pytest.fixture
+def linked(publisher):
+    """A stream that was granted epoch 9 by the life 'one'."""
+    endpoint, socket = publisher
+    link = Link(endpoint)
+    thread = threading.Thread(target=answer, args=(socket, Grant(9, 1234, "one")))
+    thread.start()
+    assert link.ask(HELLO, 5.0) == Grant(9, 1234, "one")
+    thread.join()
+    yield link, socket
+    link.close()
+
+
+def heard(link, seconds=5.0):
+    """Listen until something was taken in."""
+    end_s = time.monotonic() + seconds
+    while not link._socket.poll(10):
+        assert time.monotonic() < end_s
+    link.listen()
+
+
+def vector(seq):
+    return Encoded("front", 9, seq, 0, 1, 2, 3, 0.5, 4.0, "toy:0", "toy", b"\0\0\x80?")
+
+
+def test_a_new_publisher_is_told_again_what_no_publisher_settled(linked):
+    """Breaks if what was sent to a publisher that died is lost: a gap that nobody accounts for."""
+    link, socket = linked
+    said = [Opened("front", 9, 0, 1, 2), vector(0), Opened("front", 9, 1, 2, 3)]
+    said += [Opened("front", 9, 2, 3, 4), Dropped("front", 9, 1, Reason.SUPERSEDED)]
+    for message in said[:-1]:
+        link.send(message)
+    for _ in said[:-2]:
+        socket.recv_multipart()
+    answer(socket, Settled(9, 0))
+    heard(link)
+    link.send(said[-1])
+    answer(socket, Introduce("two"))  # the predecessor died with all that
+    heard(link)
+    assert upward(socket, 4) == [Resume("front", "a", 9, 1234, next_seq=1), *said[2:]]
+    link.send(vector(2))
+    answer(socket, Introduce("two"))  # asked once more: it has been told
+    heard(link)
+    link.send(MESSAGES[-2])
+    assert upward(socket, 1) == [MESSAGES[-2]]
+
+
+def test_its_own_publisher_is_not_told_twice(linked):
+    """Breaks if every window comes twice because a message crossed another."""
+    link, socket = linked
+    link.send(Opened("front", 9, 0, 1, 2))
+    answer(socket, Introduce("one"))
+    heard(link)
+    link.send(MESSAGES[-2])
+    assert upward(socket, 1) == [MESSAGES[-2]]
+
+
+def test_what_did_not_fit_goes_out_when_there_is_room(publisher):
+    """Breaks if windows beyond ZeroMQ's backlog are lost while the publisher stands still."""
+    endpoint, socket = publisher
+    socket.setsockopt(zmq.RCVHWM, 1)
+    link = Link(endpoint)
+    link.send(Bye("front", 8))
+    upward(socket, 1)  # connected
+    opened = [Opened("front", 9, seq, 1, 2) for seq in range(MOST)]
+    for message in opened:
+        link.send(message)
+    got = []
+    while len(got) < MOST:
+        link.listen()
+        got += upward(socket, 1)
+    assert got == opened
+    assert link.lost == 0
+    link.close()
+
+
+def test_of_old_windows_the_vectors_are_not_kept(linked):
+    """Breaks if a stream whose publisher is away fills its memory with vectors that are no news,
+    or forgets the windows themselves."""
+    link, socket = linked
+    for seq in range(100):
+        link.send(Opened("front", 9, seq, 1, 2))
+        link.send(vector(seq))
+    upward(socket, 199)
+    answer(socket, Introduce("two"))
+    heard(link)
+    resume, *again = upward(socket, 201)
+    assert resume == Resume("front", "a", 9, 1234, next_seq=0)
+    assert [m.seq for m in again[1::2]] == list(range(100))
+    kinds = [type(m) for m in again[1::2]]
+    assert kinds == [Dropped] * 92 + [Encoded] * 8
+    assert {m.reason for m in again if isinstance(m, Dropped)} == {Reason.SUPERSEDED}

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Tombstone
-from pipeline.link import Bye, Dropped, Encoded, Happened, Hello, Opened, State
+from pipeline.messages import Bye, Dropped, Encoded, Happened, Hello, Opened, Resume, State
 from pipeline.plan import PublishPlan
-from pipeline.publication import PATIENCE_NS, Publication
+from pipeline.publication import PATIENCE_NS, SLEPT_NS, Publication
+from pipeline.stream import SILENT_NS, START_NS
 from pipeline.words import Question
 
 S = 1_000_000_000
@@ -41,12 +42,12 @@ def publication(first_epoch: int = 1) -> Publication:
 
 
 def hello(stream: str = "front", instance: str = "a") -> Hello:
-    return Hello(stream, instance, STREAMS[stream], S // 2, 20.0)
+    return Hello(stream, instance)
 
 
 def opened(epoch: int, seq: int, stream: str = "front") -> Opened:
     end_ns = T_NS + seq * S // 2
-    return Opened(stream, STREAMS[stream], epoch, seq, end_ns - 2 * S, end_ns)
+    return Opened(stream, epoch, seq, end_ns - 2 * S, end_ns)
 
 
 def encoded(epoch: int, seq: int, stream: str = "front", **changes: Any) -> Encoded:
@@ -66,7 +67,7 @@ def encoded(epoch: int, seq: int, stream: str = "front", **changes: Any) -> Enco
 
 
 def state(epoch: int, name: str = "running", why: str = "") -> State:
-    return State("front", Modality.VISION, epoch, 0, name, why, 20.0, 20.0, {"late": 2})
+    return State("front", epoch, 0, name, why, 20.0, 20.0, {"late": 2})
 
 
 def outcomes(said: list[Any]) -> list[tuple[int, int, str]]:
@@ -188,12 +189,15 @@ def test_a_lost_outcome_holds_up_nobody_for_long():
     deadline_ns = T_NS + 5 * S + PATIENCE_NS
     assert p.give_up(deadline_ns) == []
     said = p.give_up(deadline_ns + 1)
-    assert outcomes(said) == [(epoch, 0, "crash_lost"), (epoch, 1, "published")]
+    assert outcomes(said) == [(epoch, 0, "crash_lost"), (epoch, 1, "superseded")]  # waited too long
     assert p.hear(encoded(epoch, 0), deadline_ns + 2) == []  # too late: told as lost already
-    assert outcomes(p.hear(encoded(epoch, 2), deadline_ns + 2)) == [(epoch, 2, "published")]
+    p.hear(opened(epoch, 21), T_NS + 10 * S)
+    assert p.hear(encoded(epoch, 21), T_NS + 11 * S) == []
+    left = p.hear(Dropped("front", epoch, 2, Reason.SUPERSEDED), T_NS + 11 * S)
+    assert outcomes(left) == [(epoch, 2, "superseded"), (epoch, 21, "published")]
     sums = account(p)
-    assert (sums["captured"], sums["published"], sums["open"]) == (3, 2, 0)
-    assert sums["dropped"] == {"crash_lost": 1}
+    assert (sums["captured"], sums["published"], sums["open"]) == (4, 1, 0)
+    assert sums["dropped"] == {"crash_lost": 1, "superseded": 2}
 
 
 def test_what_was_announced_late_is_not_given_up_at_once():
@@ -203,7 +207,7 @@ def test_what_was_announced_late_is_not_given_up_at_once():
     late_ns = T_NS + 600 * S
     p.hear(opened(epoch, 0), late_ns)
     assert p.give_up(late_ns + 1) == []
-    assert outcomes(p.hear(encoded(epoch, 0), late_ns + 2)) == [(epoch, 0, "published")]
+    assert outcomes(p.hear(encoded(epoch, 0), late_ns + 2)) == [(epoch, 0, "superseded")]
 
 
 def test_the_same_start_asked_twice_gets_the_same_epoch():
@@ -219,7 +223,7 @@ def test_the_same_start_asked_twice_gets_the_same_epoch():
 def test_a_stream_of_another_robot_gets_no_grant():
     """Breaks if a redeploy lets a new stream start under epoch 0, below all that follow."""
     p = publication()
-    grant, said = p.greet(Hello("rear", "x", Modality.VISION, S, 20.0), T_NS, 0)
+    grant, said = p.greet(Hello("rear", "x"), T_NS, 0)
     assert grant is None
     assert said == []
     assert p.hear(Bye("rear", 3), T_NS) == []
@@ -256,15 +260,38 @@ def test_a_predecessor_that_drains_does_not_end_its_successor():
 
 
 def test_a_restarted_publisher_goes_on_with_running_epochs():
-    """Breaks if the publisher's own restart makes streams start over, or an outcome whose
-    window its predecessor heard of blocks the others."""
+    """Breaks if the publisher's own restart makes streams start over, counts a seq that merely
+    goes on as skipped or refused, or leaves a window of its predecessor unaccounted."""
     p = publication(first_epoch=40)
-    assert p.hear(encoded(7, 11), T_NS) == []  # opened before the restart: a gap for readers
-    p.hear(opened(7, 12), T_NS)
-    assert outcomes(p.hear(encoded(7, 12), T_NS)) == [(7, 12, "published")]
+    stray = encoded(7, 11)
+    assert p.is_stranger(stray)
+    assert p.hear(stray, T_NS) == []  # it is said again once the stream has resumed
+    assert p.hear(opened(7, 12), T_NS) == []
+    p.hear(Resume("front", "a", 7, 0, next_seq=11), T_NS)
+    assert not p.is_stranger(stray)
+    for message in (opened(7, 11), stray, opened(7, 12), encoded(7, 12)):
+        p.hear(message, T_NS)
+    sums = account(p)
+    assert (sums["captured"], sums["published"], sums["open"]) == (2, 2, 0)
+    assert sums["refused"] == {}
+    assert p.status(T_NS)["refused"] == 0
+    assert p.settled() == {"front": (7, 12)}
     assert p.status(T_NS)["streams"]["front"]["epoch"] == 7
     assert not p.all_ended()
     assert epoch_of(p, "b") == 41
+
+
+def test_a_resume_said_twice_or_by_a_predecessor_changes_nothing():
+    """Breaks if a stream that drains beside its successor takes the epoch back."""
+    p = publication(first_epoch=40)
+    p.hear(Resume("front", "a", 7, 0, next_seq=11), T_NS)
+    p.hear(opened(7, 11), T_NS)
+    assert p.hear(Resume("front", "a", 7, 0, next_seq=11), T_NS) == []
+    assert account(p)["open"] == 1
+    new = epoch_of(p, "b")
+    assert p.hear(Resume("front", "a", 7, 0, next_seq=12), T_NS) == []
+    assert p.status(T_NS)["streams"]["front"]["epoch"] == new
+    assert p.status(T_NS)["refused"] == 1
 
 
 def test_goodbye_drops_what_is_open_as_shutdown():
@@ -284,18 +311,21 @@ def test_goodbye_drops_what_is_open_as_shutdown():
 def test_health_is_judged_by_what_was_published():
     """Breaks if a robot counts as well because its processes live."""
     p = publication()
+    p.watch(T_NS)
     assert p.health(T_NS)["status"] == "down"
     epoch = epoch_of(p)
     p.hear(state(epoch, "opening", "no such device"), T_NS)
-    assert p.health(T_NS)["streams"] == {"front": "no such device", "imu": "opening"}
+    not_there = "has not started: nothing heard from it for 0.0 s"
+    assert p.health(T_NS)["streams"] == {"front": "no such device", "imu": not_there}
     p.hear(state(epoch), T_NS)
     assert p.health(T_NS)["streams"]["front"] == "nothing published yet"
+    assert p.health(T_NS + 3 * S)["streams"]["front"] == "no vector for 3.0 s: no window was cut"
     p.hear(opened(epoch, 0), T_NS)
     p.hear(encoded(epoch, 0), T_NS)
     assert p.health(T_NS + S)["status"] == "degraded"
-    assert p.health(T_NS + 9 * S)["streams"]["front"] == "nothing published for 9.0 s"
+    assert p.health(T_NS + 9 * S)["streams"]["front"] == "no vector for 9.0 s: no window was cut"
     p.hear(state(epoch, "paused"), T_NS)
-    assert p.health(T_NS + 9 * S)["streams"] == {"imu": "opening"}
+    assert set(p.health(T_NS + 9 * S)["streams"]) == {"imu"}
 
 
 def test_health_message_holds_ledger_ages_and_counters():
@@ -322,7 +352,7 @@ def question(axis: int = 0) -> Question:
 def test_words_are_answered_within_their_space_only():
     """Breaks if vectors of two spaces are compared: a word that means nothing, or a crash."""
     p = publication()
-    p.ask([question()], "toy:000000000000")
+    p.asked.ask([question()], "toy:000000000000")
     epoch = epoch_of(p)
     for seq in range(2):
         p.hear(opened(epoch, seq), T_NS)
@@ -336,7 +366,7 @@ def test_words_are_answered_within_their_space_only():
 def test_a_scene_joins_what_was_published_and_answers():
     """Breaks if scenes are not stamped, not answered, or made of nothing."""
     p = publication(first_epoch=40)
-    p.ask([question()], "toy:000000000000")
+    p.asked.ask([question()], "toy:000000000000")
     assert p.scene(T_NS, T_NS) is None
     epoch = epoch_of(p)
     p.hear(opened(epoch, 0), T_NS)
@@ -354,3 +384,221 @@ def test_events_of_streams_reach_readers():
     detail = {"stream": "front", "why": "unplugged"}
     (event,) = p.hear(Happened("front", "stream_lost", T_NS, detail), T_NS)
     assert (event.name, event.t_ns, event.detail) == ("stream_lost", T_NS, detail)
+
+
+def test_words_of_a_scene_are_those_of_its_members():
+    """Breaks if words, vector and members of one message come from different data: a newer vector
+    that ends after the tick is no member of the scene, and has no say in its words."""
+    p = publication()
+    p.asked.ask([question()], "toy:000000000000")
+    epoch = epoch_of(p)
+    for seq, axis in ((0, 0), (1, 1)):
+        p.hear(opened(epoch, seq), T_NS + S)
+        vector = np.eye(4)[axis].astype("<f4").tobytes()
+        p.hear(encoded(epoch, seq, vector=vector), T_NS + S)
+    scene = p.scene(T_NS + S // 4, T_NS + S)  # the second ends at T + 0.5 s
+    assert scene is not None
+    assert scene.members[0].seq == 0
+    np.testing.assert_array_equal(scene.vector, np.eye(4)[0])
+    assert scene.words == {"object": "dog"}
+
+
+def test_an_epoch_that_cannot_be_kept_leaves_the_stream_as_it_was():
+    """Breaks if one Hello refused by a full disk silences a stream for ever: it was remembered
+    before it had a number, and got its old epoch, or 0, when it asked again."""
+    p, full = publication(), [False]
+    numbers = count(2)
+
+    def next_epoch() -> int:
+        if full[0]:
+            raise OSError(28, "No space left on device")
+        return next(numbers)
+
+    p._next_epoch = next_epoch
+    full[0] = True
+    with pytest.raises(OSError, match="No space"):
+        p.greet(hello(instance="a"), T_NS, 0)
+    full[0] = False
+    first = epoch_of(p, "a")
+    assert first == 2
+    p.hear(opened(first, 0), T_NS)
+    full[0] = True
+    with pytest.raises(OSError, match="No space"):
+        p.greet(hello(instance="b"), T_NS, 0)
+    assert outcomes(p.hear(encoded(first, 0), T_NS)) == [(first, 0, "published")]  # not yet ended
+    full[0] = False
+    second = epoch_of(p, "b")
+    assert second > first
+    p.hear(opened(second, 0), T_NS)
+    assert outcomes(p.hear(encoded(second, 0), T_NS)) == [(second, 0, "published")]
+    assert account(p)["refused"] == {}
+
+
+def told(said: list[Any]) -> list[tuple[str, str]]:
+    return [
+        (m.name, m.detail["stream"]) if isinstance(m, Event) else (m.state, m.stream)
+        for m in said
+        if isinstance(m, Event | Health)
+    ]
+
+
+def watched(p: Publication, from_ns: int, to_ns: int) -> list[Any]:
+    """As the publisher does it: four times a second."""
+    return [m for at in range(from_ns, to_ns, S // 4) for m in p.watch(at)]
+
+
+def test_a_stream_that_falls_silent_has_failed_and_comes_back():
+    """Breaks if a stream that was killed, hung or stopped stays "running" for its readers, or is
+    not on `health/` any more, or nobody is told when it is back."""
+    p = publication()
+    p.watch(T_NS)
+    epoch = epoch_of(p)
+    p.hear(state(epoch), T_NS)
+    said = watched(p, T_NS, T_NS + 3 * S)
+    failed = next(m for m in said if isinstance(m, Health) and m.state == "failed")
+    assert failed.stream == "front"
+    assert SILENT_NS < failed.t_ns - T_NS <= 3 * S
+    assert failed.detail["since_ns"] == T_NS
+    assert failed.detail["why"].startswith("nothing heard from it for 2.")
+    assert ("stream_failed", "front") in told(said)
+    later = watched(p, T_NS + 3 * S, T_NS + 9 * S)
+    assert told(later).count(("failed", "front")) >= 4  # who asks later is told too
+    assert ("stream_failed", "front") not in told(later)
+    assert p.status(T_NS + 9 * S)["streams"]["front"]["state"] == "failed"
+    assert p.health(T_NS + 9 * S)["streams"]["front"].startswith("nothing heard from it for 9.0 s")
+    back = p.hear(state(epoch), T_NS + 9 * S)
+    assert told(back) == [("stream_back", "front"), ("running", "front")]
+
+
+def test_a_stream_that_never_started_is_on_health():
+    """Breaks if a configured stream whose process never came is not there at all."""
+    p = publication()
+    said = watched(p, T_NS, T_NS + 3 * S)
+    assert ("opening", "imu") in told(said)
+    health = next(m for m in said if isinstance(m, Health) and m.stream == "imu")
+    assert health.detail["why"].startswith("has not started: nothing heard from it for")
+    assert health.detail["since_ns"] == T_NS
+    assert ("failed", "imu") not in told(said)
+    later = watched(p, T_NS + 3 * S, T_NS + START_NS + S)
+    assert told(later).count(("stream_failed", "imu")) == 1
+    assert ("failed", "imu") in told(later)
+
+
+def test_a_publisher_that_was_stopped_itself_blames_nobody():
+    """Breaks if all streams are told as failed after the publisher alone stood still."""
+    p = publication()
+    p.watch(T_NS)
+    p.hear(state(epoch_of(p)), T_NS)
+    assert ("failed", "front") not in told(p.watch(T_NS + 10 * SLEPT_NS))
+
+
+def test_a_goodbye_is_no_failure():
+    """Breaks if a stream that drained and left is told as dead."""
+    p = publication()
+    p.watch(T_NS)
+    epoch = epoch_of(p)
+    p.hear(state(epoch), T_NS)
+    p.hear(Bye("front", epoch), T_NS)
+    said = told(watched(p, T_NS, T_NS + 5 * S))
+    assert ("failed", "front") not in said
+    assert ("stopped", "front") in said
+
+
+def test_a_clock_taken_over_fails_nobody():
+    """Breaks if a stream counts as silent for the size of a step of the clock."""
+    p = publication()
+    p.watch(T_NS)
+    epoch_of(p)
+    p.shift(3600 * S)
+    said = p.watch(T_NS + 3600 * S + S // 4)
+    assert ("failed", "front") not in told(said)
+    assert ("failed", "front") in told(watched(p, T_NS + 3600 * S, T_NS + 3603 * S))
+
+
+def drought(p: Publication, epoch: int, reasons: list[Reason], at_ns: int) -> dict[str, Any]:
+    """Windows cut and dropped; then what health says."""
+    first = account(p)["captured"]
+    for seq, reason in enumerate(reasons, first):
+        p.hear(opened(epoch, seq), at_ns)
+        p.hear(Dropped("front", epoch, seq, reason), at_ns)
+    (health,) = (m for m in p.hear(state(epoch), at_ns) if isinstance(m, Health))
+    assert health.state == "running"
+    return health.detail
+
+
+def test_a_stream_that_runs_without_vectors_says_why():
+    """Breaks if health says "running" and nothing else while no vector comes out."""
+    p = publication()
+    epoch = epoch_of(p)
+    p.hear(state(epoch), T_NS)
+    busy = [Reason.SUPERSEDED] * 3 + [Reason.ENCODER_TIMEOUT]
+    loading = drought(p, epoch, busy, T_NS + 4 * S)
+    assert loading["why"] == (
+        "loading: no vector from the encoder yet, for 4.0 s: "
+        "3 of the last 4 windows superseded, 1 encoder_timeout"
+    )
+    assert loading["since_ns"] == T_NS
+    p.hear(opened(epoch, 4), T_NS + 4 * S)
+    p.hear(encoded(epoch, 4), T_NS + 4 * S)
+    assert drought(p, epoch, [], T_NS + 4 * S)["why"] == ""
+    after = drought(p, epoch, [Reason.ENCODER_TIMEOUT] * 12, T_NS + 4 * S + 5_200_000_000)
+    assert after["why"] == "no vector for 5.2 s: 10 of the last 10 windows encoder_timeout"
+    assert after["since_ns"] == T_NS + 4 * S
+
+
+def test_an_encoder_that_refuses_from_the_start_is_not_loading():
+    """Breaks if data that no encoder takes looks like an encoder that will come."""
+    p = publication()
+    epoch = epoch_of(p)
+    p.hear(state(epoch), T_NS)
+    why = drought(p, epoch, [Reason.INVALID_INPUT] * 2, T_NS + 4 * S)["why"]
+    assert why == "no vector for 4.0 s: 2 of the last 2 windows invalid_input"
+
+
+def test_a_long_pause_is_no_drought():
+    """Breaks if a stream that was just resumed is told as ailing for the length of its pause."""
+    p = publication()
+    epoch = epoch_of(p)
+    p.hear(opened(epoch, 0), T_NS)
+    p.hear(encoded(epoch, 0), T_NS)
+    p.hear(state(epoch, "paused"), T_NS + S)
+    p.hear(state(epoch), T_NS + 600 * S)
+    assert p.health(T_NS + 601 * S)["streams"].get("front") is None
+
+
+def test_of_a_backlog_the_newest_wins():
+    """Breaks if a publisher that was stopped sends, one by one, what queued meanwhile."""
+    p = publication()
+    epoch = epoch_of(p)
+    now_ns = T_NS + 5 * S  # ends are T .. T + 3.5 s: all within their deadline of 5 s
+    said: list[Any] = []
+    for seq in range(8):
+        said += p.hear(opened(epoch, seq), now_ns)
+        said += p.hear(encoded(epoch, seq), now_ns, overtaken=seq < 7)
+    fates = [fate for _, _, fate in outcomes(said)]
+    assert fates == ["superseded"] * 7 + ["published"]
+    assert [seq for _, seq, _ in outcomes(said)] == list(range(8))
+
+
+def test_two_vectors_at_once_are_both_news():
+    """Breaks if windows that a batch of the encoder finished together cost each other."""
+    p = publication()
+    epoch = epoch_of(p)
+    said: list[Any] = []
+    for seq in range(2):
+        p.hear(opened(epoch, seq), T_NS + S)
+    for seq in range(2):
+        fresh = encoded(epoch, seq, encoded_ns=T_NS + S)
+        said += p.hear(fresh, T_NS + S + 1, overtaken=seq < 1)
+    assert [fate for _, _, fate in outcomes(said)] == ["published", "published"]
+
+
+def test_what_is_past_its_deadline_is_not_published():
+    """Breaks if a vector older than the stream's `deadline_s` reaches readers as news."""
+    p = publication()
+    epoch = epoch_of(p)
+    p.hear(opened(epoch, 0), T_NS)
+    p.hear(opened(epoch, 1), T_NS)
+    on_time = p.hear(encoded(epoch, 0), T_NS + 5 * S)
+    late = p.hear(encoded(epoch, 1), T_NS + S // 2 + 5 * S + 1)
+    assert outcomes([*on_time, *late]) == [(epoch, 0, "published"), (epoch, 1, "superseded")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 
 from bindstream.errors import ConfigError
 from bindstream.types import Embedding, Modality, Scene
-from pipeline.scene import Join, tick_before
+from pipeline.scene import Join
 from tests.pipeline.oracle import MS, T0
 
 STREAMS = {
@@ -165,25 +164,29 @@ def test_a_new_epoch_starts_its_seq_again() -> None:
     assert _tick(join, 500).members[2].seq == 0
 
 
-def test_words_are_those_with_most_weight_behind_them() -> None:
-    """Breaks if a scene's words are those of whoever came last."""
+def test_words_are_asked_of_the_members_that_are_joined() -> None:
+    """Breaks if words and vector of one scene come from different embeddings."""
     join = _join()
-    join.add(replace(_embedding("front", 0, 0), words={"what": "dog"}))
-    join.add(replace(_embedding("rear", 0, 0), words={"what": "cat"}))
-    join.add(replace(_embedding("mic", 0, 0), words={"what": "cat", "mood": "calm"}))
-    assert _tick(join, 0).words == {"what": "cat", "mood": "calm"}
+    join.add(_embedding("mic", 0, 900, [0, 1, 0]))
+    join.add(_embedding("mic", 1, 1050, [1, 0, 0]))
+    join.add(_embedding("front", 0, 1000, [0, 0, 1]))
+    asked: list[Any] = []
+
+    def words(space_id: str, present: Any) -> dict[str, str]:
+        asked.append((space_id, [(m, w, v.tolist()) for m, w, v in present]))
+        return {"what": "dog"}
+
+    scene = join.tick(T0 + 1000 * MS, words)
+    assert scene is not None
+    assert scene.words == {"what": "dog"}
+    front, mic = (Modality.VISION, 0.5, [0, 0, 1]), (Modality.AUDIO, 0.5, [0, 1, 0])
+    assert asked == [("toy:0", [front, mic])]
 
 
 def test_a_stream_without_max_age_is_refused() -> None:
     """Breaks if a forgotten option fails at the first tick instead of at the start."""
     with pytest.raises(ConfigError, match="max_age for stream 'mic'"):
         Join("demo", 0, {"mic": Modality.AUDIO}, max_age_ns={})
-
-
-def test_ticks_lie_on_the_unix_grid() -> None:
-    """Breaks if scenes of two robots, or of two runs, are not at the same instants."""
-    assert tick_before(T0 + 749 * MS, 500 * MS) == T0 + 500 * MS
-    assert tick_before(T0, 500 * MS) == T0
 
 
 @settings(deadline=None)

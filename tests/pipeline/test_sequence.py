@@ -1,54 +1,78 @@
-"""Outcomes leave in the order in which their windows were announced."""
+"""Outcomes leave in the order in which their windows were opened."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.ledger import PUBLISHED, Ledger
 from pipeline.sequence import InOrder
+
+EPOCH = 3
+
+
+def order_of(*seqs: int) -> tuple[Ledger, InOrder[str]]:
+    ledger = Ledger()
+    for seq in seqs:
+        ledger.open(EPOCH, seq, 0, 1)
+    return ledger, InOrder(ledger)
+
+
+def left(ledger: Ledger, order: InOrder[str]) -> list[str]:
+    gone = []
+    for window, outcome in order.leave():
+        ledger.close(window.epoch, window.seq, PUBLISHED)
+        gone.append(outcome)
+    return gone
 
 
 @given(st.permutations(range(8)))
 def test_any_order_of_outcomes_leaves_in_order(finished):
     """Breaks if a reader could see a seq fall, twice or not at all."""
-    order: InOrder[str] = InOrder()
-    for seq in range(8):
-        order.expect(seq, 0)
-    left = [outcome for seq in finished for outcome in order.finish(seq, str(seq))]
-    assert left == [str(seq) for seq in range(8)]
-    assert order.clear() == []
+    ledger, order = order_of(*range(8))
+    gone = []
+    for seq in finished:
+        assert order.finish(EPOCH, seq, str(seq))
+        assert not order.finish(EPOCH, seq, "again")
+        gone += left(ledger, order)
+    assert gone == [str(seq) for seq in range(8)]
+    assert ledger.first() is None
+    assert ledger.accounts()["refused"] == {"second_outcome": 8}
 
 
 def test_an_outcome_waits_for_its_forerunner_alone():
     """Breaks if outcomes wait for windows behind them, or pass those before them."""
-    order: InOrder[str] = InOrder()
-    for seq in (3, 4, 9):
-        order.expect(seq, 0)
-    assert order.finish(4, "b") == []
-    assert order.finish(3, "a") == ["a", "b"]
-    assert order.finish(9, "c") == ["c"]
+    ledger, order = order_of(3, 4, 9)
+    order.finish(EPOCH, 4, "b")
+    assert left(ledger, order) == []
+    order.finish(EPOCH, 3, "a")
+    assert left(ledger, order) == ["a", "b"]
+    order.finish(EPOCH, 9, "c")
+    assert left(ledger, order) == ["c"]
 
 
-def test_overdue_names_the_one_that_all_wait_for():
-    """Breaks if one outcome lost on its way could hold up a stream for ever."""
-    order: InOrder[str] = InOrder()
-    assert order.overdue(10**20) is None
-    order.expect(0, 100)
-    order.expect(1, 50)
-    assert order.overdue(100) is None
-    assert order.overdue(101) == 0
-    assert order.finish(1, "b") == []
-    assert order.finish(0, "a") == ["a", "b"]
-    assert order.overdue(10**20) is None
+def test_a_forerunner_that_is_given_up_lets_the_others_go():
+    """Breaks if ledger and order could differ about what is open: all would wait for ever."""
+    ledger, order = order_of(0, 1)
+    order.finish(EPOCH, 1, "b")
+    assert left(ledger, order) == []
+    ledger.close(EPOCH, 0, PUBLISHED)
+    assert left(ledger, order) == ["b"]
 
 
-def test_clear_gives_back_what_was_held():
+def test_the_end_of_an_epoch_takes_all_in_order():
     """Breaks if embeddings that wait are lost when an epoch ends, or haunt the next one."""
-    order: InOrder[str] = InOrder()
-    for seq in range(4):
-        order.expect(seq, 0)
-    order.finish(3, "d")
-    order.finish(1, "b")
-    assert order.clear() == ["b", "d"]
-    order.expect(0, 0)
-    assert order.finish(0, "new") == ["new"]
+    _, order = order_of(0, 1, 2, 3)
+    order.finish(EPOCH, 3, "d")
+    order.finish(EPOCH, 1, "b")
+    gone = [(window.seq, outcome) for window, outcome in order.leave_all(EPOCH, "lost")]
+    assert gone == [(0, "lost"), (1, "b"), (2, "lost"), (3, "d")]
+
+
+def test_an_outcome_of_nothing_open_is_refused():
+    """Breaks if a stray message is kept for ever, or leaves in another window's place."""
+    ledger, order = order_of(0)
+    assert not order.finish(EPOCH, 7, "x")
+    assert not order.finish(EPOCH + 1, 0, "x")
+    assert left(ledger, order) == []
+    assert ledger.accounts()["refused"] == {"unknown_seq": 2}
