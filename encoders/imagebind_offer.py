@@ -19,13 +19,14 @@ def offer(
 ) -> Offer:
     """Raises WeightsError: no such file, not of a model we know, no such front end setting."""
     card = read_card(weights)
-    FrontEnds.of(card.front_ends, front_ends)
+    formats = FrontEnds.of(card.front_ends, front_ends)
     return Offer(
         modalities=card.modalities,
         windows=card.windows,
         lacks=lacking(card),
         verify=partial(integrity.verify, card),
         torch_device=True,
+        depth=formats.depth,
     )
 
 
