@@ -31,6 +31,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--lr", type=positive, default=1e-3, help="highest learning rate")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the weights file to write")
+    parser.add_argument(
+        "--nearest-m", type=float, metavar="M", help="depth: tell apart down to M metres"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one object at the end")
     made = parser.add_argument_group("from the simulated world")
@@ -91,6 +94,8 @@ def _bind(args: argparse.Namespace) -> int:
         raise ConfigError(
             f"{args.pairs}: no such folder; 'bindstream bind --write-pairs' makes one"
         )
+    if args.nearest_m is not None and (args.modality != "depth" or not 0 < args.nearest_m <= 50):
+        raise ConfigError("--nearest-m wants metres above 0, up to 50, with --modality depth")
     out = _out(args)
     from deploy import bind_files
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import tempfile
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 from rich.progress import Progress
 
-from bindstream.types import Modality
-from deploy import loss_curve, paired_files
+from bindstream.types import DepthMeta, Meta, Modality
+from deploy import loss_curve, near_depth, paired_files
 from encoders import adapt, bind_inputs
 from encoders.bind import Progress as Stand
 from encoders.bind import Schedule
 from encoders.bind_data import Pairs
 from encoders.bind_inputs import Rows
 from encoders.card import Card, read_card
+from encoders.front_end_formats import FrontEnds
 
 _LEAST = 40
 _HELD_EVERY = 5
@@ -32,6 +35,9 @@ def run(args: argparse.Namespace, out: Path) -> int:
     names = paired_files.moments(args.pairs, [Modality.VISION, modality])
     if len(names) < _LEAST:
         raise ConfigError(f"{args.pairs}: wants at least {_LEAST} moments, got {len(names)}")
+    if modality is Modality.DEPTH:
+        first = next(paired_files.read(args.pairs, modality, names[:1]))
+        card = depth_settings(card, first.meta, args.nearest_m)
     schedule = Schedule(args.steps, args.batch, args.lr, min(20, args.steps // 2), seed=args.seed)
     losses: list[float] = []
     with tempfile.TemporaryDirectory() as scratch, Progress() as bars:
@@ -68,6 +74,23 @@ def _pairs(
                 array[place] = rows(window, file)
                 bars.advance(task)
     return Pairs(scratch / "train"), Pairs(scratch / "held")
+
+
+def depth_settings(card: Card, meta: Meta, nearest_m: float | None) -> Card:
+    """The card with the depth settings of the camera that is bound: a bound file carries its own.
+
+    ``nearest_m`` None: as the weights have them, with a warning where they are blind nearby.
+    """
+    fmt = FrontEnds.of(card.front_ends).depth
+    if not isinstance(meta, DepthMeta):
+        return card
+    if nearest_m is None:
+        if fmt.nearest_m(meta.fx_px, meta.baseline_m) > near_depth.USUAL_NEAREST_M:
+            said = near_depth.blind(card.name, fmt, meta.fx_px, meta.baseline_m)
+            print(f"bindstream bind: {said}", file=sys.stderr)
+        return card
+    settings = asdict(fmt.reaching(nearest_m, meta.fx_px, meta.baseline_m))
+    return replace(card, front_ends=card.front_ends | {"depth": settings})
 
 
 def _print(as_json: bool, out: Path, count: int, outcome: adapt.Outcome) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from typing import Any
 import psutil
 
 from bindstream.errors import BindstreamError, ConfigError, PortBusy
-from deploy import offers, robot_places
+from deploy import near_depth, offers, robot_places
 from deploy.arguments import EncoderArgs, StreamArgs
 from deploy.config import Config
 from deploy.formats import window_format
@@ -21,12 +22,15 @@ from encoders import device
 from sensors import load
 from sensors.driver import Driver
 
+_log = logging.getLogger(__name__)
+
 
 def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> list[Driver]:
     """Check all of it; return the drivers, closed again. Raises ConfigError with every complaint.
 
-    ``devices`` opens each sensor once; ``ports`` finds out whether our addresses are free, and
-    the robot's name and state folder with them.
+    What can run, but hardly as it is meant, is a warning in the log. ``devices`` opens each sensor
+    once; ``ports`` finds out whether our addresses are free, and the robots' names and state
+    folder with them.
     """
     complaints = list(offers.complaints(config))
     for name, encoder in config.encoders.items():
@@ -43,6 +47,8 @@ def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> li
         complaints += _try_devices(ready)
     if complaints:
         raise ConfigError("\n".join(dict.fromkeys(complaints)))  # streams may share one cause
+    for warning in near_depth.warnings(config):
+        _log.warning("%s", warning)
     return ready
 
 

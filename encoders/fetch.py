@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
+from ssl import SSLError
 from typing import cast
 
 from bindstream.errors import WeightsError
@@ -35,6 +36,8 @@ def fetch(url: str, target: Path, sha256: str | None, progress: Progress) -> Pat
     The hash that it came with is left in ``<target>.sha256``, and compared when it is loaded.
     """
     part = target.with_name(target.name + ".part")
+    if target.is_dir():
+        raise WeightsError(f"{target}: cannot be written: is a folder; name a file in it")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _receive(url, part, progress)
@@ -42,7 +45,7 @@ def fetch(url: str, target: Path, sha256: str | None, progress: Progress) -> Pat
         raise WeightsError(f"{url}: the server answers {error.code} {error.reason}") from error
     except urllib.error.URLError as error:
         raise WeightsError(f"{url}: {error.reason}; run the same command again to go on") from error
-    except (TimeoutError, ConnectionError, HTTPException) as error:
+    except (TimeoutError, ConnectionError, HTTPException, SSLError) as error:
         raise WeightsError(f"{url}: {error}; run the same command again to go on") from error
     except OSError as error:
         raise WeightsError(f"{part}: cannot be written ({error.strerror or error})") from error

@@ -7,7 +7,7 @@ replace. No torch here: `check` refuses a misspelt setting without it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from bindstream.errors import WeightsError
@@ -30,6 +30,23 @@ class DepthFormat:
     max_disparity_px: float = 75.0
     mean: float = 0.0418
     std: float = 0.0295
+
+    def nearest_m(self, fx_px: float, baseline_m: float) -> float:
+        """Metres below which every distance reads the same: the disparity is at its limit."""
+        return max(fx_px * baseline_m / self.max_disparity_px, self.min_depth) / self.scale
+
+    def reaching(self, nearest_m: float, fx_px: float, baseline_m: float) -> DepthFormat:
+        """One that tells distances apart down to ``nearest_m``. What was told apart before reads
+        as before, so that a tower trained on it still knows it."""
+        wanted_px = fx_px * baseline_m / (nearest_m * self.scale)
+        more = max(1.0, wanted_px / self.max_disparity_px)
+        return replace(
+            self,
+            min_depth=min(self.min_depth, nearest_m * self.scale),
+            max_disparity_px=self.max_disparity_px * more,
+            mean=self.mean / more,
+            std=self.std / more,
+        )
 
 
 @dataclass(frozen=True, slots=True)

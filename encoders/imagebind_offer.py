@@ -19,7 +19,7 @@ def offer(
 ) -> Offer:
     """Raises WeightsError: no such file, not of a model we know, no such front end setting."""
     card = read_card(weights)
-    FrontEnds.of(card.front_ends, front_ends)
+    formats = FrontEnds.of(card.front_ends, front_ends)
     return Offer(
         modalities=card.modalities,
         windows=card.windows,
@@ -27,6 +27,7 @@ def offer(
         verify=partial(integrity.verify, card),
         torch_device=True,
         dim=card.dim,
+        depth=formats.depth,
     )
 
 

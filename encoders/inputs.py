@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,9 @@ from encoders.card import Card
 from encoders.front_end_formats import FrontEnds
 from encoders.runtime_cuda import to_device
 
+_FLAT_SHARE = 0.95
+_log = logging.getLogger(__name__)
+
 
 class Inputs:
     """The front ends of one weights file, on one device."""
@@ -20,6 +25,7 @@ class Inputs:
     def __init__(self, card: Card, front_ends: FrontEnds, device: torch.device) -> None:
         self.front_ends, self.device = front_ends, device
         self.config = card.config
+        self._told: set[str] = set()
         audio = card.windows.get(Modality.AUDIO)
         self.samples = round((audio.length_s if audio and audio.length_s else 2.0) * fbank.RATE_HZ)
         self._makers = {
@@ -82,8 +88,26 @@ class Inputs:
 
     def _one_depth(self, window: Window) -> Tensor:
         meta, size, fmt = window.meta, self.config.image_size, self.front_ends.depth
+        self._warn_if_flat(window)
         metres = self._put(window.data.astype(np.float32, copy=False))
         return frontends.depth(metres, meta.fx_px, meta.baseline_m, size, fmt)  # type: ignore[union-attr]
+
+    def _warn_if_flat(self, window: Window) -> None:
+        """Once per stream: nearly all of the picture is nearer than these weights can tell."""
+        meta = window.meta
+        if window.stream in self._told or not isinstance(meta, DepthMeta):
+            return
+        nearest_m = self.front_ends.depth.nearest_m(meta.fx_px, meta.baseline_m)
+        seen = window.data[window.data > 0]
+        if (seen <= nearest_m).mean() > _FLAT_SHARE:
+            self._told.add(window.stream)
+            _log.warning(
+                "stream '%s': nearly all of it is nearer than %.2g m, where these weights see one"
+                " flat surface (%g px x %g m, max_disparity_px %g): its vectors say nothing;"
+                " docs/model.md, 'Near depth'",
+                window.stream, nearest_m, meta.fx_px, meta.baseline_m,
+                self.front_ends.depth.max_disparity_px,
+            )  # fmt: skip
 
     def _thermal(self, windows: list[Window]) -> Tensor:
         size, fmt = self.config.image_size, self.front_ends.thermal

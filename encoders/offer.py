@@ -12,6 +12,7 @@ from bindstream.errors import BindstreamError, ConfigError
 from bindstream.types import Modality
 from encoders import ENCODERS
 from encoders.card import WindowFormat
+from encoders.front_end_formats import DepthFormat
 
 OFFERS = {
     "imagebind": "encoders.imagebind_offer:offer",
@@ -29,8 +30,9 @@ class Offer:
     """``modalities`` None: it does not say. ``windows`` by modality; one that is not there is of
     ImageBind's usual form. ``lacks``: modalities that the weights hold but that cannot be used
     here, and the line that says what to do. ``verify`` compares the files with their hashes, and
-    raises WeightsError. ``torch_device``: whether ``device`` is one of torch's.
-    ``dim`` of its vectors; 0: known once it is loaded."""
+    raises WeightsError. ``torch_device``: whether ``device`` is one of torch's. ``dim`` of its
+    vectors; 0: known once it is loaded. ``depth``: how metres become the model's input, where they
+    become ImageBind's."""
 
     modalities: frozenset[Modality] | None = None
     windows: Mapping[Modality, WindowFormat] = field(default_factory=dict)
@@ -38,6 +40,7 @@ class Offer:
     verify: Callable[[], None] = _nothing
     torch_device: bool = False
     dim: int = 0
+    depth: DepthFormat | None = None
 
 
 def offer_of(kind: str, weights: str | None, options: Mapping[str, Any]) -> Offer:

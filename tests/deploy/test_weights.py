@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,7 +13,7 @@ import pytest
 
 from bindstream.errors import WeightsError
 from deploy.cli import main
-from encoders import fetch
+from encoders import fetch, vocabulary
 from encoders.card import read_card
 from encoders.imagebind_encoder import ImageBindEncoder
 from tests.encoders.small_weights import write_small_weights
@@ -35,6 +36,8 @@ class Handler(BaseHTTPRequestHandler):
         start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
         if self.path == "/plain":
             start = 0
+        if self.path == "/missing":
+            return self.send_error(404)
         if start >= len(BODY):
             return self.send_error(416)
         self.send_response(206 if start else 200)
@@ -110,6 +113,80 @@ def test_fetch_wants_the_licence_accepted(server, tmp_path, capsys):
     assert main(["weights", "fetch", "--to", str(tmp_path / "w"), "--url", server.url]) == 2
     assert "NOT for commercial purposes" in capsys.readouterr().err
     assert server.asked == []
+
+
+def test_fetch_looks_at_what_is_there_already(server, tmp_path, capsys):
+    """Breaks if a damaged file that is there is called fine because it is there."""
+    target = tmp_path / "w.pth"
+    command = ["weights", "fetch", "--to", str(target), "--accept-licence", "--url", server.url]
+    assert main([*command, "--sha256", SHA256.upper()]) == 0
+    assert (tmp_path / "w.pth.sha256").read_text() == f"{SHA256}  w.pth\n"
+    target.write_bytes(BODY[:-1] + b"x")
+    for known in ([], ["--sha256", SHA256]):  # as it came, and as it is said
+        capsys.readouterr()
+        assert main([*command, *known]) == 1
+        assert f"wanted {SHA256}: another or a damaged file; remove it" in capsys.readouterr().err
+    assert main([*command, "--sha256", "none"]) == 0
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("nowhere", "nowhere: not an address to fetch from"),
+        ("http://[::1", "not an address to fetch from"),
+        ("/missing", "the server answers 404"),
+    ],
+)
+def test_fetch_says_why_it_cannot(server, tmp_path, capsys, url, says):
+    """Breaks if an address that is none ends in a traceback, or a server's answer is lost."""
+    url = server.url + url if url.startswith("/") else url
+    command = ["weights", "fetch", "--to", str(tmp_path / "w"), "--accept-licence", "--url", url]
+    assert main(command) == 1
+    assert says in capsys.readouterr().err
+
+
+def test_fetch_says_where_it_cannot_write(server, tmp_path, capsys):
+    """Breaks if a disk's fault is told as if the server's, or ends in a traceback."""
+    (tmp_path / "file").write_bytes(b"")
+    for target in (tmp_path / "file" / "w", tmp_path):
+        command = ["weights", "fetch", "--to", str(target), "--accept-licence"]
+        assert main([*command, "--url", server.url]) == 1
+        assert "cannot be written" in capsys.readouterr().err
+
+
+def test_fetch_brings_the_vocabulary_and_checks_it(server, tmp_path, capsys, monkeypatch):
+    """Breaks if the words of the official weights cannot be had without the extra, or anything is
+    taken for them."""
+    command = ["weights", "fetch", "--vocabulary", "--url", server.url]
+    assert main(command) == 1
+    assert f"its SHA-256 is {SHA256}, wanted {vocabulary.SHA256}" in capsys.readouterr().err
+    monkeypatch.setattr(vocabulary, "SHA256", SHA256)
+    assert main(command) == 0
+    assert capsys.readouterr().out.strip() == str(vocabulary.fetched())
+    assert vocabulary.fetched().read_bytes() == BODY
+    assert main(command) == 0
+    vocabulary.fetched().write_bytes(b"x")
+    assert main(command) == 1
+    assert "is there already, but its SHA-256" in capsys.readouterr().err
+
+
+def test_verify_finds_flipped_bytes_whatever_is_remembered(tmp_path, capsys):
+    """Breaks if `verify` believes a time stamp: it is asked because somebody does not."""
+    path = write_small_weights(tmp_path / "small.safetensors")
+    assert main(["weights", "verify", str(path)]) == 0
+    stamp = path.stat().st_mtime_ns
+    content = bytearray(path.read_bytes())
+    for place in range(300_000, 300_050):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+    os.utime(path, ns=(stamp, stamp))
+    capsys.readouterr()
+    assert main(["weights", "verify", str(path), "--json"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out)["fine"] is False
+    assert json.loads(out)["sha256"] == hashlib.sha256(content).hexdigest()
+    assert "damaged" in err
 
 
 def test_verify_says_what_a_file_holds(tmp_path, capsys):
