@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
@@ -58,15 +59,21 @@ def render(
     bind_inputs.create(part, _rows(), list(SENSED), count)
     truth: dict[int, Words] = {}
     fresh = multiprocessing.get_context("spawn")  # torch and fork do not go together
-    with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
+    # Ctrl-C reaches the workers too: they end at once and leave the telling to us.
+    quiet = (signal.SIGINT, signal.SIG_DFL)
+    with ProcessPoolExecutor(workers, fresh, signal.signal, quiet) as pool:
         jobs = [
             pool.submit(_render_chunk, part, seed, split, start, min(start + _CHUNK, count))
             for start in range(0, count, _CHUNK)
         ]
-        for job in as_completed(jobs):
-            done = job.result()
-            truth |= done
-            report(len(done))
+        try:
+            for job in as_completed(jobs):
+                done = job.result()
+                truth |= done
+                report(len(done))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     (part / "truth.json").write_text(json.dumps([truth[n] for n in range(count)]))
     part.replace(folder)
 

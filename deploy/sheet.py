@@ -1,8 +1,8 @@
 """A table as lines of text, at whatever width there is. Pure; needs the standard library alone.
 
 Nothing is ever cut. Where the columns fit they stand side by side; where they fit only so, their
-headings are broken over lines, then the last column is wrapped; where they do not, each row
-becomes a block of ``heading: value``.
+headings are broken over lines, then the last column is wrapped, then it stands under its row;
+where they do not, each row becomes a block of ``heading: value``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 GAP = "  "
 LEAST = 12
-"""A last column narrower than this is not wrapped; its rows become blocks."""
+"""A last column narrower than this is not wrapped; it stands under its row."""
+NOTHING = ("", "-")
 
 
 class Cell(NamedTuple):
@@ -50,13 +51,15 @@ def table(
     """Rows of one cell per column -> lines of at most ``width`` (but a longer word stays whole)."""
     cells = [[Cell(c) if isinstance(c, str) else c for c in row] for row in rows]
     widths = _widths(columns, cells, width)
+    if widths is None and not columns[-1].figure:
+        widths = _widths(columns[:-1], [row[:-1] for row in cells], width)
     if widths is None:
         return [line for row in cells for line in _block(columns, row, width)]
-    headings = [_broken(c.heading, w) for c, w in zip(columns, widths, strict=True)]
-    parts = zip_longest(*headings, fillvalue="")
-    lines = [_aligned(columns, widths, [Cell(text, "bold") for text in part]) for part in parts]
+    lines = _headings(columns[: len(widths)], widths)
     for row in cells:
-        lines += _row(columns, widths, row)
+        lines += _row(columns[: len(widths)], widths, row[: len(widths)])
+        if len(widths) < len(row) and row[-1].text not in NOTHING:
+            lines += _pairs(columns[-1:], row[-1:], width)
     return lines
 
 
@@ -95,6 +98,12 @@ def _widths(columns: Sequence[Column], rows: list[list[Cell]], width: int) -> li
     return [*least[:-1], last] if wraps and last >= max(LEAST, words) else None
 
 
+def _headings(columns: Sequence[Column], widths: list[int]) -> list[Line]:
+    headings = [_broken(c.heading, w) for c, w in zip(columns, widths, strict=True)]
+    parts = zip_longest(*headings, fillvalue="")
+    return [_aligned(columns, widths, [Cell(text, "bold") for text in part]) for part in parts]
+
+
 def _longest(text: str) -> int:
     return max((cell_width(word) for word in text.split()), default=0)
 
@@ -119,10 +128,15 @@ def _aligned(columns: Sequence[Column], widths: list[int], row: Sequence[Cell | 
 
 
 def _block(columns: Sequence[Column], row: list[Cell], width: int) -> list[Line]:
-    """The row's name, and under it what is said of it, as many pairs a line as there is room."""
-    lines: list[Line] = [[Cell(row[0].text, row[0].style or "bold")]]
+    """The row's name, and under it what is said of it."""
+    return [[Cell(row[0].text, row[0].style or "bold")], *_pairs(columns[1:], row[1:], width)]
+
+
+def _pairs(columns: Sequence[Column], row: list[Cell], width: int) -> list[Line]:
+    """``heading: value``, as many a line as there is room."""
+    lines: list[Line] = []
     used = width
-    for column, cell in zip(columns[1:], row[1:], strict=True):
+    for column, cell in zip(columns, row, strict=True):
         head = f"{column.heading}: "
         needed = len(GAP) + cell_width(head + cell.text)
         if used + needed > width:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bindstream import __version__
@@ -161,6 +162,38 @@ def test_control_c_is_130_without_a_traceback(words):
     _, errors = process.communicate(timeout=30)
     assert "Traceback" not in errors
     assert process.returncode in (130, 1)  # listen: fewer than --count came
+
+
+def test_control_c_is_quiet_in_workers_too(tmp_path):
+    """Breaks if the processes that render scenes print their tracebacks over one another."""
+    words = ["bind", "--recipe", "tiny", "--out", str(tmp_path / "t.safetensors")]
+    process = subprocess.Popen(
+        [*COMMAND, *words, "--scenes", "5000", "--workers", "1"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    until = time.monotonic() + 100
+    while time.monotonic() < until and not any(map(_has_torch, _children(process.pid))):
+        time.sleep(0.05)
+    assert process.poll() is None
+    os.killpg(process.pid, signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert "Traceback" not in errors
+    assert process.returncode == 130
+
+
+def _children(pid: int) -> list[psutil.Process]:
+    return psutil.Process(pid).children(recursive=True)
+
+
+def _has_torch(process: psutil.Process) -> bool:
+    """Whether it is importing torch."""
+    try:
+        return "libtorch" in Path(f"/proc/{process.pid}/maps").read_text()
+    except OSError:
+        return False
 
 
 def _until_it_runs(pid: int) -> None:
