@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from deploy.patience import FIRST_S
 from tests.system.robot import Robot
 from tests.system.test_deaths_of_ray import ARGS
 
@@ -42,3 +45,19 @@ def test_a_part_that_does_not_start_says_why(tmp_path: Path) -> None:
         assert "encoder: " in robot.log()
         assert "Traceback" not in robot.log()
         assert len(robot.log().splitlines()) <= 2, robot.log()
+
+
+@pytest.mark.long
+def test_a_bounded_run_ends_without_a_vector_and_says_why(tmp_path: Path) -> None:
+    """Fails when `run --seconds` waits for ever for a sensor that gives nothing."""
+    silent = {
+        "name": "mute",
+        "modality": "depth",
+        "driver": "tests.deploy.test_preflight:Gadget",
+    }
+    robot = Robot(tmp_path, {**ARGS, "streams": [silent]})
+    command = [sys.executable, "-m", "deploy.cli", "run", str(robot.config), "--seconds", "1"]
+    done = subprocess.run(command, env=robot.env, capture_output=True, text=True, timeout=200)
+    robot.__exit__()
+    assert done.returncode == 1
+    assert f"no vector within {FIRST_S:.0f} s (mute: " in done.stderr
