@@ -27,11 +27,13 @@ QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 OWNED: dict[str, Any] = {
     "num_replicas": 1,
     "health_check_period_s": 1,
+    "health_check_timeout_s": 10,
     "graceful_shutdown_wait_loop_s": 0.2,
     "graceful_shutdown_timeout_s": 5,
     "logging_config": QUIET,
 }
-"""Of every deployment but the encoders: found dead within a second, stopped without delay."""
+"""Of every deployment but the encoders: found dead within a second, hung at the third unanswered
+check (30 s; 90 by default), stopped without delay."""
 
 
 def build(args: AppArgs) -> serve.Application:
@@ -77,7 +79,8 @@ def _encoder(encoder: EncoderArgs, asked_at_once: int) -> serve.Application:
             ray_actor_options={"num_cpus": 1, **encoder.ray_actor_options},
             max_ongoing_requests=max(16, 2 * encoder.max_batch, asked_at_once),
             max_queued_requests=4,
-            health_check_period_s=2,
+            health_check_period_s=1,
+            health_check_timeout_s=10,
             graceful_shutdown_wait_loop_s=0.2,
             graceful_shutdown_timeout_s=5,
             logging_config=QUIET,

@@ -23,7 +23,7 @@ from bindstream.types import Embedding, Health
 from bindstream.wire import Message
 from deploy import leftovers
 from deploy.config import Config, load
-from deploy.deployment import Deployment
+from deploy.deployment import Deployment, reason
 from deploy.display import Lines, Table
 from deploy.patience import FIRST_S, Patience
 from deploy.preflight import preflight
@@ -33,7 +33,7 @@ from deploy.stopping import Stopping
 from deploy.world_truth import WorldTruth
 
 REFRESH_S = 0.25
-DRAIN_S = 20.0
+DRAIN_S = 12.0
 ATTACHED_LEAVE_S = 4.0
 UNREAD = ("deployments", "runtime_env", "external_scaler_enabled", "logging_config")
 """Of an application's entry: ``serve deploy`` reads them, ``run`` does not."""
@@ -278,4 +278,4 @@ def _say(waiting: str) -> None:
 def _said(error: BaseException) -> str:
     if isinstance(error, BindstreamError):
         return str(error)
-    return f"the deployment failed: {' '.join(str(error).split()) or type(error).__name__}"
+    return f"the deployment failed: {reason(str(error) or type(error).__name__)}"

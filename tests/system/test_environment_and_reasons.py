@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from deploy.patience import FIRST_S
+from tests.system.cluster import Cluster
 from tests.system.robot import Robot
 from tests.system.test_deaths_of_ray import ARGS
 
@@ -32,6 +33,25 @@ def test_vectors_come_whatever_the_shell_exports(tmp_path: Path) -> None:
     with Robot(tmp_path, ARGS, env=UNFRIENDLY) as robot:
         robot.wait_for("embedding", "depth", 5)
         assert robot.stop() == 0
+
+
+def test_attached_to_a_ray_behind_a_proxy(tmp_path: Path) -> None:
+    """Fails when calls between the replicas of an operator's Ray go through a proxy, or when
+    ``run --address`` leaves its application behind, or takes the Ray with it.
+
+    ``grpc_proxy`` and not ``http_proxy``: the latter would also stand between this test's
+    ``serve status`` and the dashboard.
+    """
+    cluster = Cluster(tmp_path)
+    cluster.env["grpc_proxy"] = DEAD
+    with cluster:
+        robot = Robot(tmp_path, ARGS, env={**cluster.env, "PYTHONUNBUFFERED": "1"})
+        robot.options = ["--address", f"127.0.0.1:{cluster.gcs}"]
+        with robot:
+            robot.wait_for("embedding", "depth", 5)
+            assert robot.stop() == 0
+        assert cluster.application() == {}
+        assert cluster.serve("status").returncode == 0
 
 
 def test_a_part_that_does_not_start_says_why(tmp_path: Path) -> None:
