@@ -150,6 +150,7 @@ class Session:
         self._rows = {stream.name: StreamRow("", stream.name) for stream in config.args.streams}
         self._failures: list[str] = []
         self._drain_s = 0.0
+        self._started = threading.Event()
         self._deployed = threading.Event()
         self._left = threading.Event()
         self._robot = threading.Thread(target=self._live, name="robot", daemon=True)
@@ -161,6 +162,9 @@ class Session:
             self._robot.start()
             while not self._over():
                 self._take(stream.receive(REFRESH_S))
+                if self._started.is_set():
+                    self._stopping.hear()  # only this thread may
+                    self._started.clear()
             self._drain_s = self._worth_draining_s()
             self._left.set()
             self._drain(stream)
@@ -242,6 +246,7 @@ class Session:
     def _start(self) -> None:
         with self._step("start Ray"):
             self.ray.start()
+        self._started.set()
         with self._step("deploy"):
             self._deployment.start(self._left)
         self.ray.note()
