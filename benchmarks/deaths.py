@@ -28,7 +28,7 @@ from bindstream import Embedding, Subscriber, Tombstone
 from deploy.config import shipped_path
 
 STREAMS = ("front", "ears", "depth", "thermal", "imu")
-START_S = 120.0
+START_S = 180.0
 BACK_S = 60.0
 AFTER_S = 6.0
 """How long after the stream is back its ages and gaps are watched."""
@@ -149,6 +149,10 @@ class Robot:
             if process.name() == part or (words and words[0].partition(".")[0] == TITLES.get(part)):
                 return process
         raise LookupError(f"no process of '{part}'")
+
+    def said(self) -> str:
+        """The end of what it wrote to standard error."""
+        return self._log.read_text()[-1000:]
 
     def left(self) -> list[psutil.Process]:
         """What runs with this robot's environment, wherever it hangs by now."""
@@ -272,7 +276,7 @@ def start(robot: Robot, ears: Ears) -> float:
     before = max((one.epoch for one in list(ears.heard)), default=0)  # orphans may still speak
     took_s = until(lambda: fresh(ears, STREAMS, at_s, before), START_S)
     if took_s is None:
-        raise SystemExit(f"the robot did not deliver within {START_S:.0f} s")
+        raise SystemExit(f"the robot did not deliver within {START_S:.0f} s: {robot.said()}")
     return took_s
 
 
