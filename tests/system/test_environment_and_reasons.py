@@ -32,6 +32,11 @@ def test_vectors_come_whatever_the_shell_exports(tmp_path: Path) -> None:
     ``encoder_timeout``), or another Ray's variables are obeyed."""
     with Robot(tmp_path, ARGS, env=UNFRIENDLY) as robot:
         robot.wait_for("embedding", "depth", 5)
+        inherited = robot.replica("stream-depth").environ()
+        assert inherited["grpc_proxy"] == ""
+        assert "127.0.0.2" in inherited["no_proxy"]
+        assert inherited["http_proxy"] == DEAD  # what leaves the robot obeys it
+        assert not {"OMP_PROC_BIND", "RAY_NAMESPACE"} & set(inherited)
         assert robot.stop() == 0
 
 
