@@ -28,7 +28,7 @@ from bindstream import Embedding, Subscriber, Tombstone
 from deploy.config import shipped_path
 
 STREAMS = ("front", "ears", "depth", "thermal", "imu")
-START_S = 120.0
+START_S = 180.0
 BACK_S = 60.0
 AFTER_S = 6.0
 """How long after the stream is back its ages and gaps are watched."""
@@ -150,6 +150,10 @@ class Robot:
                 return process
         raise LookupError(f"no process of '{part}'")
 
+    def said(self) -> str:
+        """The end of what it wrote to standard error."""
+        return self._log.read_text()[-1000:]
+
     def left(self) -> list[psutil.Process]:
         """What runs with this robot's environment, wherever it hangs by now."""
         found = []
@@ -187,9 +191,14 @@ def until(condition: Callable[[], bool], timeout_s: float) -> float | None:
     return None
 
 
-def fresh(ears: Ears, streams: tuple[str, ...], since_s: float) -> bool:
-    """Whether each of them gave a vector of a window that ended after that moment."""
-    new = {one.stream for one in ears.since(since_s) if one.embedding and one.end_s > since_s}
+def fresh(ears: Ears, streams: tuple[str, ...], since_s: float, after_epoch: int = 0) -> bool:
+    """Whether each of them gave a vector of a window that ended after that moment, in a later
+    epoch than that."""
+    new = {
+        one.stream
+        for one in ears.since(since_s)
+        if one.embedding and one.end_s > since_s and one.epoch > after_epoch
+    }
     return set(streams) <= new
 
 
@@ -264,9 +273,10 @@ def start(robot: Robot, ears: Ears) -> float:
     """Start it and wait until all streams deliver; how long that took."""
     at_s = time.time()
     robot.start()
-    took_s = until(lambda: fresh(ears, STREAMS, at_s), START_S)
+    before = max((one.epoch for one in list(ears.heard)), default=0)  # orphans may still speak
+    took_s = until(lambda: fresh(ears, STREAMS, at_s, before), START_S)
     if took_s is None:
-        raise SystemExit(f"the robot did not deliver within {START_S:.0f} s")
+        raise SystemExit(f"the robot did not deliver within {START_S:.0f} s: {robot.said()}")
     return took_s
 
 

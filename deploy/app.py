@@ -22,11 +22,13 @@ QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 OWNED: dict[str, Any] = {
     "num_replicas": 1,
     "health_check_period_s": 1,
+    "health_check_timeout_s": 10,
     "graceful_shutdown_wait_loop_s": 0.2,
     "graceful_shutdown_timeout_s": 5,
     "logging_config": QUIET,
 }
-"""Of every deployment but the encoders: found dead within a second, stopped without delay."""
+"""Of every deployment but the encoders: found dead within a second, hung at the third unanswered
+check (30 s; 90 by default), stopped without delay."""
 ASKED_AT_ONCE = 64
 """Calls that an encoder holds: a few per stream of each robot that it serves."""
 
@@ -42,7 +44,8 @@ def encoder(args: EncoderArgs) -> serve.Application:
             max_ongoing_requests=max(ASKED_AT_ONCE, 2 * args.max_batch),
             max_queued_requests=4,
             max_surge_percent=100,
-            health_check_period_s=2,
+            health_check_period_s=1,
+            health_check_timeout_s=10,
             graceful_shutdown_wait_loop_s=0.2,
             graceful_shutdown_timeout_s=5,
             logging_config=QUIET,

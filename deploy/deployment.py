@@ -111,7 +111,7 @@ class Deployment:
 
     def _tell(self, told: Mapping[str, str]) -> None:
         """What Serve waits for (no free GPU, a model that loads), once."""
-        waiting = "; ".join(f"{name}: {_last(text)}" for name, text in told.items() if text)
+        waiting = "; ".join(f"{name}: {reason(text)}" for name, text in told.items() if text)
         if waiting and waiting != self._said:
             self._said = waiting
             self._say(waiting)
@@ -162,11 +162,11 @@ def failure(status: str, message: str, deployments: Mapping[str, str]) -> str:
         if text.startswith(_FAILED) or (gave_up and text)
     }
     if broken:
-        return "; ".join(f"{name}: {_last(text)}" for name, text in broken.items())
-    return _last(message) if gave_up else ""
+        return "; ".join(f"{name}: {reason(text)}" for name, text in broken.items())
+    return reason(message) if gave_up else ""
 
 
-def _last(text: str) -> str:
+def reason(text: str) -> str:
     """A traceback's last line is what was raised; the class's module says nothing to a user."""
     line = (text.strip().splitlines() or ["no reason given"])[-1].strip()
     kind, colon, said = line.partition(": ")

@@ -26,7 +26,7 @@ from deploy.arguments import StreamArgs
 from deploy.changes import Change
 from deploy.config import Config, load
 from deploy.control import Answer, Control, Outcome
-from deploy.deployment import Deployment
+from deploy.deployment import Deployment, reason
 from deploy.display import Lines, Table
 from deploy.patience import FIRST_S, Patience
 from deploy.preflight import preflight
@@ -36,7 +36,7 @@ from deploy.stopping import Stopping
 from deploy.world_truth import WorldTruth
 
 REFRESH_S = 0.25
-DRAIN_S = 20.0
+DRAIN_S = 12.0
 ATTACHED_LEAVE_S = 4.0
 CONTROL_S = 0.2
 HELLO_S = 10.0
@@ -163,6 +163,7 @@ class Session:
         self._rows = {(s.robot, s.name): StreamRow(s.robot, s.name) for s in config.streams}
         self._failures: list[str] = []
         self._drain_s = 0.0
+        self._started = threading.Event()
         self._deployed = threading.Event()
         self._left = threading.Event()
         self._robot = threading.Thread(target=self._live, name="robot", daemon=True)
@@ -174,6 +175,9 @@ class Session:
             self._robot.start()
             while not self._over():
                 self._take(stream.receive(REFRESH_S))
+                if self._started.is_set():
+                    self._stopping.hear()  # only this thread may
+                    self._started.clear()
             self._drain_s = self._worth_draining_s()
             self._left.set()
             self._drain(stream)
@@ -255,6 +259,7 @@ class Session:
     def _start(self) -> None:
         with self._step("start Ray"):
             self.ray.start()
+        self._started.set()
         with self._step("deploy"):
             self._deployment.start(self._left)
         self.ray.note()
@@ -342,4 +347,4 @@ def _say(waiting: str) -> None:
 def _said(error: BaseException) -> str:
     if isinstance(error, BindstreamError):
         return str(error)
-    return f"the deployment failed: {' '.join(str(error).split()) or type(error).__name__}"
+    return f"the deployment failed: {reason(str(error) or type(error).__name__)}"

@@ -25,7 +25,8 @@ class Stopping:
         self._begun = False
 
     def hear(self) -> None:
-        """Take the signals over; a SIGHUP that `nohup` turned off stays off."""
+        """Take the signals over, and again when Ray has put its own handler for SIGTERM in our
+        place; a SIGHUP that `nohup` turned off stays off."""
         for one in STOPPING:
             if one != signal.SIGHUP or signal.getsignal(one) != signal.SIG_IGN:
                 signal.signal(one, self._note)
@@ -52,5 +53,6 @@ class Stopping:
     def _note(self, number: int, _frame: FrameType | None) -> None:
         self.times += 1
         self.number = self.number or number
+        signal.alarm(0)  # Ray's handler, if it was still there, would abort in 3 s
         if not self._begun:
             os._exit(self.exit_code)

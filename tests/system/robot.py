@@ -51,6 +51,7 @@ class Robot:
             "PYTHONPATH": str(Path(__file__).parents[2]),
             **(env or {}),
         }
+        self.options: list[str] = []
         self._log = (folder / "stderr.txt").open("w+")
         self.process: subprocess.Popen[str] | None = None
 
@@ -70,6 +71,7 @@ class Robot:
 
     def __enter__(self) -> Robot:
         command = [sys.executable, "-m", "deploy.cli", "run", str(self.config), "--json"]
+        command += self.options
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=self.env
         )
