@@ -56,6 +56,10 @@ def _counts(path: Path) -> None:
     assert cv2.imwrite(str(path), RNG.integers(28000, 31000, (24, 32)).astype(np.uint16))
 
 
+def _colours(path: Path) -> None:
+    assert cv2.imwrite(str(path), RNG.integers(0, 65536, (24, 32, 3)).astype(np.uint16))
+
+
 def _kelvin(path: Path) -> None:
     assert cv2.imwrite(str(path), RNG.uniform(280, 310, (24, 32)).astype(np.float32))
 
@@ -78,7 +82,8 @@ GOOD: dict[str, tuple[Callable[[Path], None], tuple[Callable[[Path], object], ..
     "lzw.tiff": (_picture("RGB", compression="tiff_lzw"), (files.read_image,)),
     "counts.png": (_counts, (files.read_image, files.read_depth, files.read_thermal)),
     "counts.tiff": (_counts, (files.read_depth, files.read_thermal)),
-    "kelvin.tiff": (_kelvin, (files.read_depth, files.read_thermal)),
+    "kelvin.tiff": (_kelvin, (files.read_thermal, files.read_depth)),
+    "rgb16.tiff": (_colours, (files.read_image,)),
     "counts.npy": (_array(RNG.integers(500, 4000, (24, 32), np.uint16)), (files.read_depth,)),
     "kelvin.npy": (_array(RNG.uniform(280, 310, (24, 32))), (files.read_thermal,)),
     "motion.npy": (_array(MOTION), (read_motion,)),
