@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -21,15 +22,33 @@ from encoders.imagebind_encoder import ImageBindEncoder
 from encoders.imu_files import Stated
 
 HELP = "embed files and words; print how alike they are"
-_SAID = {
-    "fx_px": (float, "depth: focal length in pixels at native size (518.86)"),
-    "baseline_m": (float, "depth: stereo baseline in metres (0.075)"),
-    "depth_unit_m": (float, "depth: metres per step (0.001 for whole numbers, 1 for floats)"),
+
+
+def positive(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise ValueError(text)
+    return number
+
+
+def finite(text: str) -> float:
+    """A finite number, for argparse."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+_SAID: dict[str, tuple[Callable[[str], float], str]] = {
+    "fx_px": (positive, "depth: focal length in pixels at native size (518.86)"),
+    "baseline_m": (positive, "depth: stereo baseline in metres (0.075)"),
+    "depth_unit_m": (positive, "depth: metres per step (0.001 for whole numbers, 1 for floats)"),
     "depth_invalid": (int, "depth: the count that means nothing was measured (65535)"),
-    "thermal_unit_k": (float, "thermal: kelvin per step (0.01 for whole numbers, 1 for floats)"),
-    "thermal_offset_k": (float, "thermal: kelvin to add (0; of Celsius 273.15)"),
-    "imu_rate_hz": (float, "imu: samples per second (by its time column; without one 400)"),
-    "video_rate_hz": (float, "video: its true frames per second, where its header lies"),
+    "thermal_unit_k": (positive, "thermal: kelvin per step (0.01 for whole numbers, 1 for floats)"),
+    "thermal_offset_k": (finite, "thermal: kelvin to add (0; of Celsius 273.15)"),
+    "imu_rate_hz": (positive, "imu: samples per second (by its time column; without one 400)"),
+    "video_rate_hz": (positive, "video: its true frames per second, where its header lies"),
 }
 
 
