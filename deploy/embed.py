@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -16,19 +16,20 @@ from bindstream.imu import ACCEL_UNITS, AXES, GYRO_UNITS
 from deploy.alike import comparisons as comparisons
 from deploy.alike import show
 from deploy.folders import files_of
+from deploy.parser import finite, positive
 from encoders.file_embedding import KINDS, Cameras, FileEmbedder, Item
 from encoders.imagebind_encoder import ImageBindEncoder
 from encoders.imu_files import Stated
 
-_SAID = {
-    "fx_px": (float, "depth: focal length in pixels at native size (518.86)"),
-    "baseline_m": (float, "depth: stereo baseline in metres (0.075)"),
-    "depth_unit_m": (float, "depth: metres per step (0.001 for whole numbers, 1 for floats)"),
+_SAID: dict[str, tuple[Callable[[str], float], str]] = {
+    "fx_px": (positive, "depth: focal length in pixels at native size (518.86)"),
+    "baseline_m": (positive, "depth: stereo baseline in metres (0.075)"),
+    "depth_unit_m": (positive, "depth: metres per step (0.001 for whole numbers, 1 for floats)"),
     "depth_invalid": (int, "depth: the count that means nothing was measured (65535)"),
-    "thermal_unit_k": (float, "thermal: kelvin per step (0.01 for whole numbers, 1 for floats)"),
-    "thermal_offset_k": (float, "thermal: kelvin to add (0; of Celsius 273.15)"),
-    "imu_rate_hz": (float, "imu: samples per second (by its time column; without one 400)"),
-    "video_rate_hz": (float, "video: its true frames per second, where its header lies"),
+    "thermal_unit_k": (positive, "thermal: kelvin per step (0.01 for whole numbers, 1 for floats)"),
+    "thermal_offset_k": (finite, "thermal: kelvin to add (0; of Celsius 273.15)"),
+    "imu_rate_hz": (positive, "imu: samples per second (by its time column; without one 400)"),
+    "video_rate_hz": (positive, "video: its true frames per second, where its header lies"),
 }
 
 

@@ -110,6 +110,150 @@ def test_a_file_of_another_kind_is_one_clear_error(folder, capsys):
     assert "2000 samples at 400 Hz, got 500" in capsys.readouterr().err
 
 
+def embed(folder: Path, *words: object) -> int:
+    """The command over those words, with the small weights."""
+    usual = ["embed", "--device", "cpu", "--weights", str(folder / "w.safetensors")]
+    return main([*usual, *map(str, words)])
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Thirty pictures and a bad one, in a folder with a file of another kind."""
+    for n in range(30):
+        pixels = RNG.integers(0, 256, (32, 32, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"a_name_of_some_length_{n:02d}.png")
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR")
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+@pytest.mark.parametrize("how", ["folder", "names"])
+def test_many_files_go_on_after_a_bad_one(folder, pictures, capsys, how):
+    """Breaks if one bad file of 31 costs all vectors, `*.png` is refused, or 0 tells that all
+    was well."""
+    given = [pictures] if how == "folder" else sorted(pictures.glob("*.png"))
+    assert embed(folder, "--image", *given, "--text", "rain", "--json") == 1
+    out, err = capsys.readouterr()
+    assert len(out.splitlines()) == 31
+    assert [json.loads(line)["kind"] for line in out.splitlines()][-2:] == ["image", "text"]
+    assert err.count("\n") == 1
+    assert err.startswith(f"bindstream embed: {pictures / 'bad.png'}: not a picture")
+
+
+def test_json_comes_as_it_is_made(folder, pictures):
+    """Breaks if a long run that is stopped has printed nothing."""
+    words = ["embed", "--device", "cpu", "--weights", folder / "w.safetensors", "--json"]
+    script = Path(os.sys.executable).parent / "bindstream"
+    with subprocess.Popen(
+        [script, *words, "--image", pictures, *["--text", "rain"] * 2000],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as running:  # fmt: skip
+        assert running.stdout is not None
+        assert json.loads(running.stdout.readline())["kind"] == "image"
+        assert running.poll() is None
+        running.kill()
+
+
+def test_what_fits_no_table_is_a_list_of_the_nearest(folder, pictures, capsys, monkeypatch):
+    """Breaks if thirty names of a table are squeezed to nothing at 80 columns."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert embed(folder, "--image", pictures, "--text", "a dog barks", "rain") == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    cosine, softmax = "\n".join(lines).split("vision x text: softmax over the row")
+    for n in range(30):
+        assert cosine.count(f"\na_name_of_some_length_{n:02d}.png\n   ") == 1
+        assert f"a_name_of_some_length_{n:02d}.png" in softmax
+    block = cosine.split("\na_name_of_some_length_07.png\n")[1].splitlines()[:3]
+    shares = [float(line.split()[0]) for line in block]
+    assert shares == sorted(shares, reverse=True)
+    assert not any("length_07" in line for line in block)  # itself is no neighbour
+
+
+def test_folders_without_such_files_are_refused(folder, tmp_path, capsys):
+    """Breaks if an empty folder is silently nothing."""
+    assert embed(folder, "--depth", tmp_path) == 2
+    assert f"{tmp_path}: holds no depth file" in capsys.readouterr().err
+
+
+def same(capsys: pytest.CaptureFixture[str], count: int) -> None:
+    """The last ``count`` vectors printed are one."""
+    vectors = [json.loads(line)["vector"] for line in capsys.readouterr().out.splitlines()]
+    assert len(vectors) == count
+    for vector in vectors[1:]:
+        assert np.dot(vector, vectors[0]) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_what_files_do_not_say_can_be_said(folder, tmp_path, capsys):
+    """Breaks if an option that a message names changes nothing."""
+    kelvin = RNG.uniform(290, 300, (48, 64))
+    metres = RNG.uniform(1, 4, (48, 64))
+    np.save(tmp_path / "k.npy", kelvin)
+    np.save(tmp_path / "c.npy", kelvin - 273.15)
+    np.save(tmp_path / "m.npy", metres)
+    np.save(tmp_path / "mm.npy", metres * 1000)
+    assert embed(folder, "--thermal", tmp_path / "c.npy") == 2
+    assert "say --thermal-offset-k 273.15" in capsys.readouterr().err
+    assert embed(folder, "--depth", tmp_path / "mm.npy") == 2
+    assert "say --depth-unit-m 0.001" in capsys.readouterr().err
+    assert embed(folder, "--thermal", tmp_path / "k.npy", "--json") == 0
+    celsius = ["--thermal-offset-k", 273.15, "--json"]
+    assert embed(folder, "--thermal", tmp_path / "c.npy", *celsius) == 0
+    same(capsys, 2)
+    assert embed(folder, "--depth", tmp_path / "m.npy", "--json") == 0
+    assert embed(folder, "--depth", tmp_path / "mm.npy", "--depth-unit-m", 0.001, "--json") == 0
+    same(capsys, 2)
+
+
+def test_lines_of_telemetry_can_be_cut(folder, tmp_path, capsys):
+    """Breaks if counters stay in the contrast of a picture."""
+    kelvin = RNG.uniform(290, 300, (120, 160))
+    np.save(tmp_path / "k.npy", kelvin)
+    np.save(tmp_path / "t.npy", np.vstack([np.full((2, 160), 270.0), kelvin]))
+    assert embed(folder, "--thermal", tmp_path / "t.npy") == 2
+    assert "160x120 camera with 2 lines of telemetry" in capsys.readouterr().err
+    for name, rows in (("k.npy", []), ("t.npy", ["--thermal-rows", "2:122"])):
+        assert embed(folder, "--thermal", tmp_path / name, *rows, "--json") == 0
+    same(capsys, 2)
+
+
+def test_units_columns_and_rate_of_an_imu_are_taken_or_said(folder, tmp_path, capsys):
+    """Breaks if g and deg/s pass for SI, or the rate is taken on trust beside a time column."""
+    signal = moving(1100)
+    raw = np.vstack([np.arange(1100) / 200, signal[:3] / 9.80665, np.rad2deg(signal[3:])])
+    np.savetxt(tmp_path / "raw.csv", raw.T, delimiter=",")
+    np.save(tmp_path / "si.npy", signal)
+    assert embed(folder, "--imu", tmp_path / "raw.csv") == 2
+    assert "the device seems to give g; if so, say --imu-unit g" in capsys.readouterr().err
+    said = ["--imu-unit", "g,deg/s", "--json"]
+    assert embed(folder, "--imu", tmp_path / "raw.csv", *said) == 0
+    assert embed(folder, "--imu", tmp_path / "si.npy", "--imu-rate", 200, "--json") == 0
+    same(capsys, 2)
+    assert embed(folder, "--imu", tmp_path / "raw.csv", *said, "--imu-rate-hz", 400) == 2
+    assert "its time column gives 200 Hz, --imu-rate-hz says 400" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        embed(folder, "--imu", tmp_path / "raw.csv", "--imu-unit", "furlongs")
+    assert "wants one or two of m/s2, g, mg" in capsys.readouterr().err
+
+
+def test_depth_with_nan_is_embedded(folder, tmp_path, capsys):
+    """Breaks if NaN refuses a file of which the docs say that it is a hole."""
+    metres = RNG.uniform(1, 4, (48, 64))
+    metres[3, 4] = 0
+    np.save(tmp_path / "zero.npy", metres)
+    metres[3, 4] = np.nan
+    np.save(tmp_path / "nan.npy", metres)
+    assert embed(folder, "--depth", tmp_path / "zero.npy", tmp_path / "nan.npy", "--json") == 0
+    same(capsys, 2)
+
+
+def test_a_frame_that_cannot_be_encoded_is_named(folder, tmp_path, capsys):
+    """Breaks if a covered lens ends in words about a stream that nobody has."""
+    np.save(tmp_path / "dark.npy", np.zeros((4, 4)))
+    assert embed(folder, "--depth", tmp_path / "dark.npy") == 2
+    assert f"{tmp_path / 'dark.npy'}: no pixel holds a depth" in capsys.readouterr().err
+
+
 def test_a_file_of_several_clips_is_their_mean(folder):
     """Breaks if a sound of three clips is compared otherwise than the reference does."""
     encoder = ImageBindEncoder(str(folder / "w.safetensors"), modalities=["audio"], device="cpu")
