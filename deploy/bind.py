@@ -27,6 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=300, help="updates; default 300")
     parser.add_argument("--batch", type=int, default=64, help="pairs per update; default 64")
     parser.add_argument("--lr", type=float, default=1e-3, help="highest learning rate")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, auto")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the weights file to write")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="one object at the end")
@@ -63,6 +64,7 @@ def _recipe(args: argparse.Namespace) -> int:
         seed=args.seed,
         scale=args.shorten,
         workers=args.workers,
+        device=args.device,
     )
     print(f"{out}: {space_id}")
     return 0
