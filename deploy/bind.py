@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--batch", type=one_or_more, default=64, help="pairs per update; default 64"
     )
     parser.add_argument("--lr", type=positive, default=1e-3, help="highest learning rate")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1, auto")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the weights file to write")
     parser.add_argument(
         "--nearest-m", type=float, metavar="M", help="depth: tell apart down to M metres"
@@ -71,6 +72,7 @@ def _recipe(args: argparse.Namespace) -> int:
         seed=args.seed,
         scale=args.shorten,
         workers=args.workers,
+        device=args.device,
     )
     print(f"{out}: {space_id}")
     return 0

@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from bindstream.types import DepthMeta, Meta, Modality
 from deploy import loss_curve, near_depth, paired_files
-from encoders import adapt, bind_inputs
+from encoders import adapt, bind_inputs, capability
 from encoders.bind import Progress as Stand
 from encoders.bind import Schedule
 from encoders.bind_data import Pairs
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace, out: Path) -> int:
     """Read, train, measure, write; print recall before and after."""
     from bindstream.errors import ConfigError
 
+    capability.device(args.device)  # refused before an hour of reading
     card, modality = read_card(args.weights), Modality(args.modality)
     names = paired_files.moments(args.pairs, [Modality.VISION, modality])
     if len(names) < _LEAST:
@@ -38,7 +39,8 @@ def run(args: argparse.Namespace, out: Path) -> int:
     if modality is Modality.DEPTH:
         first = next(paired_files.read(args.pairs, modality, names[:1]))
         card = depth_settings(card, first.meta, args.nearest_m)
-    schedule = Schedule(args.steps, args.batch, args.lr, min(20, args.steps // 2), seed=args.seed)
+    warmup = min(20, args.steps // 2)
+    schedule = Schedule(args.steps, args.batch, args.lr, warmup, seed=args.seed, device=args.device)
     losses: list[float] = []
     with tempfile.TemporaryDirectory() as scratch, Progress() as bars:
         train, held = _pairs(Path(scratch), args.pairs, names, modality, card, bars)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from deploy import captions, loss_curve, scenes
-from encoders import bind_recipe, tiny
+from encoders import bind_recipe, capability, tiny
 from encoders.bind import Progress as Stand
 from encoders.bind import Schedule
 from encoders.bind_data import Pairs
@@ -29,8 +29,11 @@ DESCRIPTION = (
 )
 
 
-def make(out: Path, work: Path, *, count: int, seed: int, scale: float, workers: int) -> str:
+def make(
+    out: Path, work: Path, *, count: int, seed: int, scale: float, workers: int, device: str
+) -> str:
     """Train and write; returns the space_id. ``scale`` stretches every schedule's steps."""
+    capability.device(device)
     work.mkdir(parents=True, exist_ok=True)
     columns = [
         TextColumn("{task.description:8}"),
@@ -45,12 +48,12 @@ def make(out: Path, work: Path, *, count: int, seed: int, scale: float, workers:
         source = words(pairs)
         vocab_size = len(source.vocabulary) + 4
         state = bind_recipe.train_words(
-            pairs, source, _scaled(tiny.WORDS, scale, seed), work, report
+            pairs, source, _scaled(tiny.WORDS, scale, seed, device), work, report
         )
         images = bind_recipe.targets(pairs, state, vocab_size, work)
         for modality, schedule in tiny.SENSORS.items():
             state |= bind_recipe.train_sensor(
-                modality, pairs, images, _scaled(schedule, scale, seed), work, report
+                modality, pairs, images, _scaled(schedule, scale, seed, device), work, report
             )
     if losses:
         loss_curve.draw(losses, work / "loss.png")
@@ -95,6 +98,7 @@ def _reporter(bars: Progress, losses: dict[str, list[float]]) -> Callable[[str, 
     return report
 
 
-def _scaled(schedule: Schedule, scale: float, seed: int) -> Schedule:
+def _scaled(schedule: Schedule, scale: float, seed: int, device: str) -> Schedule:
     steps = max(2, round(schedule.steps * scale))
-    return replace(schedule, steps=steps, warmup=min(schedule.warmup, steps // 2), seed=seed)
+    warmup = min(schedule.warmup, steps // 2)
+    return replace(schedule, steps=steps, warmup=warmup, seed=seed, device=device)

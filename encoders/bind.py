@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from bindstream.errors import WeightsError
-from encoders import batch_norm
+from encoders import batch_norm, capability
 
 Batch: TypeAlias = tuple[Tensor, ...]
 
@@ -38,7 +38,7 @@ class Schedule:
     """How long and how fast: AdamW, linear warm-up, then a cosine down to nothing.
 
     Driven by the step alone, so that a busy machine changes how long it takes, not what
-    comes out. ``shards``: see `step`.
+    comes out. ``shards``: see `step`. ``device``: cpu, cuda, cuda:1... or auto, where it runs.
     """
 
     steps: int
@@ -50,6 +50,11 @@ class Schedule:
     clip: float = 1.0
     shards: int = 2
     seed: int = 0
+    device: str = "cpu"
+
+    def said(self) -> dict[str, Any]:
+        """What a run's file is known by: all but the place."""
+        return {name: value for name, value in asdict(self).items() if name != "device"}
 
     def lr_at(self, step: int) -> float:
         """The learning rate of that step, 0 <= step < steps."""
@@ -129,7 +134,7 @@ def step(
     optimiser.zero_grad(set_to_none=True)
     run: Callable[..., Any] = map if pool is None else pool.map
     parts = list(zip(*(x.tensor_split(shards) for x in batch), strict=True))
-    with plain_attention():
+    with plain_attention(batch[0].device):
         outs: list[Batch] = list(run(lambda part: _encode(objective, part), parts))
         leaves = [[x.detach().requires_grad_() for x in out] for out in outs]
         loss: Tensor = objective.loss(
@@ -148,7 +153,7 @@ def step(
 
 
 def _encode(objective: Any, part: Batch) -> Batch:
-    with half_precision():
+    with half_precision(part[0].device):
         vectors: Batch = objective.encode(part)
     return vectors
 
@@ -157,15 +162,21 @@ def _backward(out: Batch, leaf: list[Tensor]) -> None:
     torch.autograd.backward(out, [x.grad for x in leaf])
 
 
-def half_precision() -> AbstractContextManager[Any]:
-    """bfloat16 products; weights, norms and softmax stay float32. Of the calling thread."""
-    return torch.autocast("cpu", torch.bfloat16)
+def half_precision(device: torch.device) -> AbstractContextManager[Any]:
+    """bfloat16 products where they prove faster there (emulated, they take ten times as long);
+    weights, norms and softmax stay float32. Of the calling thread."""
+    if not capability.bfloat16_pays(device):
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
-def plain_attention() -> AbstractContextManager[Any]:
+def plain_attention(device: torch.device) -> AbstractContextManager[Any]:
     """Attention as two products and a softmax, for the whole process: torch's fused kernel for
     the CPU spends more than half of a bfloat16 step in its backward pass (torch 2.14, Zen 5:
-    0.80 -> 0.51 CPU-s for a batch of 128; float32 1.41)."""
+    0.80 -> 0.51 CPU-s for a batch of 128; float32 1.41). In float32, and on a GPU, it is the
+    faster one and stays."""
+    if device.type != "cpu" or not capability.bfloat16_pays(device):
+        return nullcontext()
     return sdpa_kernel(SDPBackend.MATH)
 
 
@@ -191,16 +202,20 @@ def fit(
     """Train ``objective`` on rows 0 .. n_rows-1 for ``schedule.steps`` steps.
 
     With ``resume``, the state is kept in that file every ``save_every_s`` seconds and gone on
-    from where the file exists: same batches, same result as a run never stopped. Raises
-    WeightsError when the file belongs to another schedule or model.
+    from where the file exists: same batches, same result as a run never stopped. ``objective``
+    comes back on the CPU. Raises WeightsError when the file belongs to another schedule or
+    model, ConfigError for a device that is not there.
     """
+    where = capability.device(schedule.device)
+    objective.to(where)
     opt = optimiser(objective, schedule)
     progress = Progress(steps=schedule.steps)
     if resume is not None and resume.exists():
         progress = _load(resume, objective, opt, schedule)
     objective.train()
     saved, cpu = time.monotonic(), time.process_time() - progress.cpu_s
-    workers, reader = ThreadPoolExecutor(schedule.shards), ThreadPoolExecutor(1)
+    shards = schedule.shards if where.type == "cpu" else 1  # a GPU needs no second thread
+    workers, reader = ThreadPoolExecutor(shards), ThreadPoolExecutor(1)
     with _one_thread_each(), workers as pool, reader as ahead:
         coming = ahead.submit(_batch, objective, n_rows, schedule, progress.step)
         while progress.step < schedule.steps:
@@ -213,7 +228,7 @@ def fit(
                 batch,
                 schedule.lr_at(progress.step),
                 clip=schedule.clip,
-                shards=schedule.shards,
+                shards=shards,
                 pool=pool,
             )
             progress.losses.append(loss)
@@ -225,7 +240,7 @@ def fit(
                 saved = time.monotonic()
     if resume is not None:
         _save(resume, objective, opt, schedule, progress)
-    objective.eval()
+    objective.eval().to("cpu")
     return progress
 
 
@@ -243,21 +258,25 @@ def _one_thread_each() -> Iterator[None]:
 def settle_norms(objective: Any, n_rows: int, schedule: Schedule, batches: int = 40) -> None:
     """After training: batch norms' statistics as averages over ``batches`` training batches (no
     more than there were steps)."""
+    where = capability.device(schedule.device)
 
     def encode(n: int) -> Batch:
-        with half_precision(), plain_attention():
+        with half_precision(where), plain_attention(where):
             vectors: Batch = objective.encode(_batch(objective, n_rows, schedule, -1 - n))
         return vectors
 
-    batch_norm.settle(objective, [partial(encode, n) for n in range(min(batches, schedule.steps))])
+    passes = [partial(encode, n) for n in range(min(batches, schedule.steps))]
+    batch_norm.settle(objective.to(where), passes)
+    objective.to("cpu")
 
 
 def _batch(objective: Any, n_rows: int, schedule: Schedule, step: int) -> Batch:
-    """Each step draws from its own seed: a run that goes on needs no state of chance."""
+    """Each step draws from its own seed: a run that goes on needs no state of chance. Drawn on the
+    CPU whatever the device, so that the pairs are the same."""
     generator = torch.Generator().manual_seed(1_000_003 * schedule.seed + step)
     rows = torch.randint(n_rows, (schedule.batch,), generator=generator)
-    batch: Batch = objective.batch(rows, generator)
-    return batch
+    place = next(objective.parameters()).device
+    return tuple(x.to(place) for x in objective.batch(rows, generator))
 
 
 def _save(
@@ -269,7 +288,7 @@ def _save(
 ) -> None:
     """Whole or not at all: written beside and renamed."""
     state = {
-        "schedule": asdict(schedule),
+        "schedule": schedule.said(),
         "objective": objective.state_dict(),
         "optimiser": opt.state_dict(),
         "progress": asdict(progress),
@@ -285,11 +304,11 @@ def _load(
     opt: torch.optim.Optimizer,
     schedule: Schedule,
 ) -> Progress:
-    state = torch.load(path, weights_only=True)
-    if state["schedule"] != asdict(schedule):
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    if state["schedule"] != schedule.said():
         raise WeightsError(
             f"{path}: belongs to another schedule ({state['schedule']}); wanted"
-            f" {asdict(schedule)}: remove it to start again"
+            f" {schedule.said()}: remove it to start again"
         )
     try:
         objective.load_state_dict(state["objective"])

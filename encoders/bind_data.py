@@ -24,9 +24,7 @@ from torch import Tensor
 
 from bindstream.errors import ConfigError
 from bindstream.types import Array, Modality
-
-CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+from encoders.frontends import CLIP_MEAN, CLIP_STD
 
 
 class Pairs:

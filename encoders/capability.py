@@ -35,9 +35,7 @@ def device(name: str) -> torch.device:
         where = torch.device(name)
         _adds(where)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(
-            f"encoder device '{name}': not on this machine ({_said(error)})"
-        ) from error
+        raise ConfigError(f"device '{name}': not on this machine ({_said(error)})") from error
     return where
 
 

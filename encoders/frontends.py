@@ -19,9 +19,9 @@ from encoders.front_end_formats import FrontEnds as FrontEnds  # they belong tog
 VERSION = "fe1"
 """Changes with any change of a number here or of a default there: it is part of encoder_id."""
 
-_CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
-_CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
-_CLIP_SHIFT = tuple(-m / s for m, s in zip(_CLIP_MEAN, _CLIP_STD, strict=True))
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+_CLIP_SHIFT = tuple(-m / s for m, s in zip(CLIP_MEAN, CLIP_STD, strict=True))
 _PERCENTILE_PIXELS = 16_384  # sorting all of a 640 x 480 frame would take 27 ms
 
 
@@ -94,7 +94,7 @@ def _sums_of_four(frames: Tensor) -> Tensor:
 def _standardised(planes: Tensor, white: float) -> Tensor:
     """(N, 3, ...) of 0..``white`` -> as ``normalised`` does from 0..1, in two passes."""
     shape = [1, 3] + [1] * (planes.ndim - 2)
-    scale = torch.tensor([1 / (white * s) for s in _CLIP_STD], device=planes.device)
+    scale = torch.tensor([1 / (white * s) for s in CLIP_STD], device=planes.device)
     shift = torch.tensor(_CLIP_SHIFT, device=planes.device)
     return planes.float() * scale.reshape(shape) + shift.reshape(shape)
 
@@ -103,8 +103,8 @@ def normalised(planes: Tensor, colours: int) -> Tensor:
     """Planes in 0..1, minus CLIP's mean over its std; ``colours`` is the axis of the three."""
     shape = [1] * planes.ndim
     shape[colours] = 3
-    mean = torch.tensor(_CLIP_MEAN, device=planes.device).reshape(shape)
-    std = torch.tensor(_CLIP_STD, device=planes.device).reshape(shape)
+    mean = torch.tensor(CLIP_MEAN, device=planes.device).reshape(shape)
+    std = torch.tensor(CLIP_STD, device=planes.device).reshape(shape)
     return (planes - mean) / std
 
 

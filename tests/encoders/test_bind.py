@@ -12,8 +12,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bindstream.errors import WeightsError
-from encoders import bind
+from bindstream.errors import ConfigError, WeightsError
+from encoders import bind, capability
 
 SCHEDULE = bind.Schedule(steps=60, batch=32, lr=5e-3, warmup=5)
 
@@ -162,3 +162,49 @@ def test_step_refuses_a_loss_that_is_not_finite() -> None:
     with pytest.raises(WeightsError, match="not finite"):
         bind.step(lines, bind.optimiser(lines, SCHEDULE), batch, 0.1)
     assert torch.equal(lines.map.weight, before)
+
+
+class Logged(Lines):
+    """Lines that tell in which number format they were multiplied, and with which attention."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen_in: set[tuple[torch.dtype, bool]] = set()
+
+    def encode(self, batch: bind.Batch) -> bind.Batch:
+        fused = torch.backends.cuda.flash_sdp_enabled()  # the switch of all devices
+        self.seen_in.add((self.map(batch[0]).dtype, fused))
+        return super().encode(batch)
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_products_are_bfloat16_only_where_that_is_faster(
+    monkeypatch: pytest.MonkeyPatch, pays: bool
+) -> None:
+    """Breaks if a processor that emulates bfloat16 trains ten times as long as it must."""
+    monkeypatch.setattr(capability, "bfloat16_pays", lambda where: pays)
+    lines = Logged()
+    short = replace(SCHEDULE, steps=2)
+    bind.fit(lines, 200, short)
+    bind.settle_norms(lines, 200, short)
+    assert lines.seen_in == {(torch.bfloat16 if pays else torch.float32, not pays)}
+
+
+def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    """Breaks if a training on another device starts here instead, or in a traceback."""
+    with pytest.raises(ConfigError, match="device 'cuda:63': not on this machine"):
+        bind.fit(Lines(), 200, replace(SCHEDULE, device="cuda:63"))
+    path = tmp_path / "run.pt"
+    bind.fit(Lines(), 200, replace(SCHEDULE, steps=2), resume=path)
+    elsewhere = replace(SCHEDULE, steps=2, device="auto")
+    assert bind.fit(Lines(), 200, elsewhere, resume=path).step == 2  # the place is no schedule
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
+def test_a_gpu_learns_the_same() -> None:
+    """Breaks if a tensor stays behind on the CPU, or what comes back is not there."""
+    here, there = Lines(), Lines()
+    bind.fit(here, 200, SCHEDULE)
+    bind.fit(there, 200, replace(SCHEDULE, device="cuda"))
+    assert there.map.weight.device.type == "cpu"
+    assert torch.allclose(here.map.weight, there.map.weight, atol=0.05)

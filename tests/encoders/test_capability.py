@@ -90,7 +90,7 @@ def test_bfloat16_that_is_wrong_or_refused_does_not_pay(monkeypatch):
 @pytest.mark.parametrize("name", ["gpu7", "cuda:63", "meta"])
 def test_a_device_that_does_not_compute_is_refused(name):
     """Breaks if a wrong device surfaces at the first window."""
-    with pytest.raises(ConfigError, match=f"encoder device '{name}': not on this machine"):
+    with pytest.raises(ConfigError, match=f"device '{name}': not on this machine"):
         capability.device(name)
 
 
