@@ -3,9 +3,10 @@
     python -m benchmarks.soak [--minutes 60] [--config ray_config.yaml] [--json] [--plot F.png]
 
 Runs ``bindstream run`` as a user does, on free ports, and reads each process's anonymous memory
-(its own heap and stacks; the libraries' files are shared) every ten seconds. The first quarter
-warms up and is not judged. To the rest a line is fitted through twelve medians (Theil-Sen: the
-median of the slopes between any two, and the interval that holds the true one 95 times of 100).
+(its own heap and stacks; the libraries' files are shared) every ten seconds, and the size of Ray's
+logs, which /tmp may hold in memory. The first quarter warms up and is not judged. To the rest a
+line is fitted through twelve medians (Theil-Sen: the median of the slopes between any two, and the
+interval that holds the true one 95 times of 100).
 
 Exit code 1 when a process surely rises, by more than 1 MB in the asked time, or did not live to the
 end; 2 when the robot did not start.
@@ -43,6 +44,8 @@ BLOCKS = 12
 GROWTH_MB = 1.0
 """What a process may grow by in the asked time: in an hour 1 MB/h. A heap takes and returns some
 hundred kilobytes at a time, so that a shorter run cannot be held to less."""
+NO_PID = 0
+"""Of the row that is no process."""
 IDLE = "ray::IDLE"
 """Ray starts and ends workers that have no work as it likes."""
 
@@ -143,12 +146,36 @@ def watch(root: psutil.Process, seconds: float) -> dict[int, Track]:
         for process in [root, *root.children(recursive=True)]:
             with contextlib.suppress(psutil.Error, OSError):  # it has just ended
                 mb, name = anonymous_mb(process.pid), named(process, root)
-                track = tracks.setdefault(process.pid, Track(name))
-                track.name = name
-                track.at_s.append(at_s)
-                track.mb.append(mb)
+                _note(tracks, process.pid, name, at_s, mb)
+        _note(tracks, NO_PID, "Ray's logs", at_s, files_mb(log_folder(root)))
         time.sleep(min(EVERY_S, seconds / 48))
     return tracks
+
+
+def _note(tracks: dict[int, Track], pid: int, name: str, at_s: float, mb: float) -> None:
+    track = tracks.setdefault(pid, Track(name))
+    track.name = name  # Ray gives an idle worker its title later
+    track.at_s.append(at_s)
+    track.mb.append(mb)
+
+
+def log_folder(root: psutil.Process) -> Path:
+    """Where Ray's processes write. Raises RuntimeError when the head is gone."""
+    for process in root.children():
+        with contextlib.suppress(psutil.Error):
+            for word in process.cmdline():
+                if word.startswith("--log_dir="):
+                    return Path(word.partition("=")[2])
+    raise RuntimeError("no process below the robot says where Ray's logs are: is its head dead?")
+
+
+def files_mb(folder: Path) -> float:
+    """What the files in a folder and below it hold, in MB (2^20)."""
+    held = 0
+    for path in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):  # rotated away
+            held += path.lstat().st_size
+    return held / 2**20
 
 
 def anonymous_mb(pid: int) -> float:
