@@ -14,6 +14,7 @@ import cv2
 
 from bindstream.types import SENSED
 from sensors.world import World
+from sensors.world_drawings import keep_all
 from sensors.world_scenes import observe
 
 LIVE_S = 10
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=500)
     count = parser.parse_args().scenes
     cv2.setNumThreads(1)
+    keep_all()
     for index in range(count):  # skins and voices are drawn once
         observe(0, index)
     print(f"{'sensor':10}{'ms per scene':>14}{'% of a core, live':>20}")

@@ -32,6 +32,9 @@ SET = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_SERVE_REQUEST_PATH_LOG_BUFFER_SIZE": "1000",
     "RAY_DEDUP_LOGS": "0",
+    "RAY_event_stats_print_interval_ms": "0",  # its own statistics: 9 MB/h of logs under /tmp
+    "RAY_ROTATION_MAX_BYTES": str(4 << 20),  # of each process's log, and one older
+    "RAY_ROTATION_BACKUP_COUNT": "1",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` each worker would start through uv
     "RAY_enable_metrics_collection": "0",  # its port would answer the whole network
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

@@ -12,6 +12,7 @@ from bindstream.types import SENSED, Array, Modality, Vector, Window
 from deploy import captions, scenes
 from encoders import zero_shot
 from encoders.encoder import Encoder
+from sensors.world_drawings import keep_all
 from sensors.world_state import FACTORS
 
 GALLERY = 200
@@ -95,6 +96,7 @@ def encode(
     encoder: Encoder, count: int, seed: int, split: str, *, show: bool = False
 ) -> tuple[dict[Modality, Vector], list[captions.Words]]:
     """Scenes 0 .. count-1 -> vectors by modality, each (N, E), and the true words."""
+    keep_all()
     held = [m for m in SENSED if m in encoder.modalities]
     parts: dict[Modality, list[Vector]] = {m: [] for m in held}
     truth: list[captions.Words] = []

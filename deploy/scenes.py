@@ -16,6 +16,7 @@ from bindstream.types import SENSED, Array, Modality, Window
 from deploy.captions import truth_words
 from encoders import bind_inputs, tiny
 from encoders.bind_inputs import Rows
+from sensors.world_drawings import keep_all
 from sensors.world_scenes import Observation, observe
 
 _CHUNK = 200
@@ -83,6 +84,7 @@ def _rows() -> Rows:
 
 
 def _render_chunk(folder: Path, seed: int, split: str, first: int, end: int) -> dict[int, Words]:
+    keep_all()  # a process of the pool: its scenes share a few hundred drawings
     rows = _rows()
     arrays = {m: np.load(folder / f"{m}.npy", mmap_mode="r+") for m in SENSED}
     truth = {}

@@ -16,6 +16,7 @@ import numpy as np
 
 from bindstream.types import Array, DepthMeta
 from sensors import world_skins as skins
+from sensors.world_drawings import kept
 from sensors.world_sprites import sprite
 from sensors.world_state import Thing, WorldState, rng
 
@@ -160,7 +161,7 @@ def _corner(thing: Thing, t_s: float, scale: float) -> Box:
     return round(scale * left), round(scale * (foot - side - hover)), round(scale * side)
 
 
-@lru_cache(maxsize=64)
+@kept(live=8)
 def _posed(name: str, skin: int, key: int, side: int) -> tuple[Array, Array]:
     """A sprite at its size and pose: rgba uint8, heat float32 (kelvin above ambient)."""
     drawing = sprite(name, skin)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from bindstream.types import Array
+from sensors.world_drawings import kept
 from sensors.world_state import rng
 
 WALL_PX = (120, 1216)
@@ -17,7 +18,7 @@ FLOOR_M = 3.0
 """A floor skin repeats after this many metres."""
 
 
-@lru_cache(maxsize=80)
+@kept(live=2)
 def wall(skin: int) -> Array:
     """(120, 1216, 3) uint8 RGB, seamless across: plain paint with panels, stripes and windows."""
     draw = rng("wall", skin)
@@ -45,7 +46,7 @@ def _panel(draw: np.random.Generator, image: Array, paint: Array, left: int, rig
             cv2.line(image, (column, top), (column, bottom), dark, 3)
 
 
-@lru_cache(maxsize=240)
+@kept(live=2)
 def floor(kind: str, skin: int) -> Array:
     """(256, 256, 3) uint8 RGB, seamless, 3 m x 3 m of carpet, tiles or gravel."""
     draw = rng("floor", kind, skin)

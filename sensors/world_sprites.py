@@ -6,12 +6,12 @@ import colorsys
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import cv2
 import numpy as np
 
 from bindstream.types import Array
+from sensors.world_drawings import kept
 from sensors.world_state import rng
 
 SPRITE_PX = 128
@@ -318,7 +318,7 @@ _DRAWINGS: dict[str, Callable[[Pen], None]] = {
 }
 
 
-@lru_cache(maxsize=1024)
+@kept(live=4)
 def sprite(name: str, skin: int) -> Sprite:
     """The drawing of an object in one of its skins (colours and small differences)."""
     pen = Pen(rng("sprite", name, skin))

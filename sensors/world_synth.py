@@ -8,6 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from bindstream.types import Array
+from sensors.world_drawings import kept
 from sensors.world_state import rng
 
 AUDIO_HZ = 16000
@@ -306,19 +307,19 @@ _AMBIENCES: dict[str, Callable[[Draw], Array]] = {"rain": _rain, "alarm": _alarm
 SOUND_SKINS = 8
 
 
-@lru_cache(maxsize=320)
+@kept(live=4)
 def voice(name: str, skin: int) -> Array:
     """An object's loop: (65536,) float32 of unit deviation. Eight per bank of skins."""
     return _loop(_VOICES[name](rng("voice", name, skin)))
 
 
-@lru_cache(maxsize=48)
+@kept(live=2)
 def ambience(name: str, skin: int) -> Array:
     """The loop of rain or alarm: (65536,) float32 of unit deviation."""
     return _loop(_AMBIENCES[name](rng("ambience", name, skin)))
 
 
-@lru_cache(maxsize=48)
+@kept(live=2)
 def wheels(floor: str, skin: int) -> Array:
     """The loop of wheels on a floor: (65536,) float32 of unit deviation."""
     return _loop(_wheels(floor, rng("wheels", floor, skin)))
