@@ -13,6 +13,7 @@ import uuid
 from typing import Any
 
 from bindstream.types import Encoding, Reason, Sample, Window
+from pipeline.border import counted, plain, rate_of
 from pipeline.capture import Capture, Handover
 from pipeline.latest import LatestSlot
 from pipeline.link import (
@@ -145,7 +146,7 @@ class Ingest:
             plan.modality,
             length_s=plan.length_s,
             hop_s=plan.hop_s,
-            rate_hz=self._driver.rate_hz or 1 / plan.hop_s,  # 0: frames come now and then
+            rate_hz=rate_of(self._driver) or 1 / plan.hop_s,  # 0: frames come now and then
             frames=plan.frames,
         )
 
@@ -164,7 +165,7 @@ class Ingest:
     def _meet_publisher(self) -> bool:
         plan = self._plan
         hello = Hello(
-            plan.stream, uuid.uuid4().hex, plan.modality, plan.hop_ns, self._driver.rate_hz
+            plan.stream, uuid.uuid4().hex, plan.modality, plan.hop_ns, rate_of(self._driver)
         )
         while not self._stop.is_set():
             grant = self._link.ask(hello, 1.0)
@@ -280,7 +281,7 @@ class Ingest:
         now_s = time.monotonic()
         if now_s - self._complained_s.get(name, 0.0) >= COMPLAIN_EVERY_S:
             self._complained_s[name] = now_s
-            said = str(error).strip().splitlines() or [""]
+            said = plain(str(error)).strip().splitlines() or [""]
             self._tell(name, f"{type(error).__name__}: {said[-1]}"[:300])
 
     def _on_capture(self, name: str, why: str) -> None:
@@ -298,6 +299,7 @@ class Ingest:
     def _tell_state(self) -> None:
         capture, plan = self._capture, self._plan
         counters = {**self._driver_counters(), **(self._windower.stats() if self._windower else {})}
+        counters["invalid"] = counters.get("invalid", 0) + capture.refused
         lost = {
             "window_errors": self._window_errors,
             "untaken": self._handover.overrun,
@@ -313,14 +315,14 @@ class Ingest:
             state=capture.state,
             why=capture.why,
             rate_hz=rate_hz,
-            wanted_rate_hz=self._driver.rate_hz,
+            wanted_rate_hz=rate_of(self._driver),
             counters={**counters, **lost},
         )
         self._link.send(state)
 
     def _driver_counters(self) -> dict[str, int]:
         try:
-            return dict(getattr(self._driver, "counters", {}))
+            return counted(getattr(self._driver, "counters", {}))
         except Exception as error:
             self._complain("driver_error", error)
             return {}
