@@ -61,7 +61,7 @@ class SerialImu:
 
     Times are the device's own, or the count of readings, fitted to their arrival, which itself
     jitters by more than a reading's spacing. A count tells only losses that last: four milliseconds
-    and a reading at least, half a second later. Raises ConfigError for an option that cannot be.
+    and a reading at least, a second later. Raises ConfigError for an option that cannot be.
     """
 
     modality = Modality.IMU

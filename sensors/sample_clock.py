@@ -25,7 +25,8 @@ class SampleClock:
     ``rate_hz`` is the nominal rate; ``rate_tolerance`` how far off it may be (1e-4 for audio
     hardware, 0.1 for a hobby IMU): it decides how much is read into a drift. ``least_loss_ns``:
     a step of the least lateness by so much, three quarters of a sample and three times what the
-    steps usually are, is taken for lost samples; a smaller loss shifts later times by as much.
+    steps usually are, for a second, is taken for lost samples; a smaller loss shifts later times
+    by as much.
     ``measured_hz`` is the rate seen, None in the first two seconds; ``jumps`` counts losses,
     ``lost`` the samples of those that could be counted.
     """
@@ -44,6 +45,7 @@ class SampleClock:
         self._period_ns = self._nominal_ns
         self._block_start_ns: int | None = None
         self._best: tuple[float, int, int] | None = None
+        self._suspect: tuple[int, int] | None = None
         self._blocks: deque[tuple[int, int]] = deque(maxlen=BLOCKS)  # (count, arrival)
 
     @property
@@ -105,7 +107,7 @@ class SampleClock:
         self.jumps += 1
         self._at_ns += late_ns
         self._blocks.clear()
-        self._best = None
+        self._best = self._suspect = None
 
     def _close_block(self) -> None:
         self._block_start_ns = None
@@ -117,19 +119,32 @@ class SampleClock:
             self._jump(round(late))
             return
         lost = self._lost_until(count, at_ns)
+        if lost is None:
+            self._suspect = (count, at_ns)
+            return
         self._count += lost
+        if self._suspect is not None:
+            self._blocks.append((self._suspect[0] + lost, self._suspect[1]))
+            self._suspect = None
         self._blocks.append((count + lost, at_ns))
         self._follow(*self._line())
 
-    def _lost_until(self, count: int, at_ns: int) -> int:
-        """How many samples a block's least lateness says were lost since the blocks before it."""
+    def _lost_until(self, count: int, at_ns: int) -> int | None:
+        """How many samples a block's least lateness says were lost since the blocks before it.
+
+        None where it does, but the one before it did not: one late block is delay as yet.
+        """
         if len(self._blocks) < SETTLED_BLOCKS:
             return 0
         period_ns, zero_ns = self._line()
         usual_ns = max(abs(t - zero_ns - n * period_ns) for n, t in self._blocks)
+        least_ns = max(self._least_loss_ns, 0.75 * period_ns, 3 * usual_ns)
         late_ns = at_ns - zero_ns - count * period_ns
-        if late_ns < max(self._least_loss_ns, 0.75 * period_ns, 3 * usual_ns):
+        if late_ns < least_ns:
             return 0
+        if self._suspect is None:
+            return None
+        late_ns = min(late_ns, self._suspect[1] - zero_ns - self._suspect[0] * period_ns)
         lost = round(late_ns / period_ns)
         self.jumps += 1
         self.lost += lost

@@ -135,8 +135,8 @@ def test_a_line_that_is_no_reading_is_shown_and_explained(line, says):
 @pytest.mark.parametrize("start", [b"$", b"!"])
 @pytest.mark.parametrize("summed", [False, True])
 def test_a_dollar_is_no_part_of_the_checksum(start, summed):
-    """Breaks if `$VNIMU,...*HH` is refused, whose sum leaves the `$` out as NMEA 0183 has it; or the
-    few devices that sum it."""
+    """Breaks if `$VNIMU,...*HH` is refused, whose sum leaves the `$` out as NMEA 0183 has it; or
+    the few devices that sum it."""
     body = b"VNIMU,0,0,9.8,0,0,0"
     line = start + body + b"*%02X\n" % xor(start + body if summed else body)
     named = ("id", *AXES)
