@@ -7,6 +7,7 @@
     ├── MissingExtra         a library of an optional extra is not installed
     ├── DeviceError          something about one sensor
     │   ├── DeviceUnavailable    absent or busy: worth trying again
+    │   │   └── DeviceBusy           somebody else has it: often just being released
     │   ├── DeviceLost           failed while running: close and open again
     │   └── WrongFormat          it works, but gives what we cannot use
     ├── InvalidInput         one sample, window or text that cannot be encoded
@@ -49,6 +50,10 @@ class DeviceError(BindstreamError):
 
 class DeviceUnavailable(DeviceError):
     """Absent or busy at opening: worth trying again."""
+
+
+class DeviceBusy(DeviceUnavailable):
+    """Another program has it open. It is often just being released: reported after a while."""
 
 
 class DeviceLost(DeviceError):

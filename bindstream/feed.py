@@ -27,7 +27,7 @@ import zmq
 
 from bindstream import depth, imu, sound, thermal
 from bindstream.doubt import Doubt
-from bindstream.errors import ConfigError, DeviceUnavailable, InvalidInput
+from bindstream.errors import ConfigError, DeviceBusy, DeviceUnavailable, InvalidInput
 from bindstream.runtime_dir import runtime_dir
 from bindstream.types import SENSED, Array, Modality
 from bindstream.wire import valid_name
@@ -154,7 +154,11 @@ class Inbox:
         self._socket.set(zmq.LINGER, 0)
         self._socket.set(zmq.RCVHWM, QUEUE.get(self._modality, 2))
         self._socket.set(zmq.MAXMSGSIZE, MAX_BYTES)
-        self._socket.bind(f"ipc://{path}")
+        try:
+            self._socket.bind(f"ipc://{path}")
+        except zmq.ZMQError as error:
+            self.close()  # the lock too: else the name is busy for as long as this process lives
+            raise DeviceUnavailable(name, f"no socket can be made at {path}: {error}") from error
 
     def receive(self, timeout_s: float) -> list[Received]:
         """All that came, oldest first; waits at most ``timeout_s`` for the first, [] for none."""
@@ -269,5 +273,5 @@ def _hold(name: str, path: Path) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise DeviceUnavailable(name, f"{path} is busy: another program receives it") from error
+        raise DeviceBusy(name, f"{path} is busy: another program receives it") from error
     return lock

@@ -7,17 +7,28 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from bindstream.errors import DeviceError, DeviceLost
+from bindstream.errors import DeviceBusy, DeviceError, DeviceLost, InvalidInput
 from bindstream.types import Modality, Sample
+from pipeline.border import admitted, plain, rate_of, samples_of
+from pipeline.pace import Pace
 from sensors.driver import Clock, Driver
 
 BACKOFF_S = (0.2, 5.0)
 BUSY_GRACE_S = 15.0
 READ_TIMEOUT_S = 0.2
 HUNG_S = 60.0
+STUCK_S = {"opening": 15.0, "running": 2.5}
+"""A driver that is in one call for so long is said to hang: opening may take a sound server's 5 s
+and what it then settles; ``read`` promises to return within its timeout."""
+SLOW_S = 3.0
+"""An opening that takes longer is worth a word."""
 PROVEN_S = 10.0
 """A device that worked for so long is tried again at once when it is lost."""
 PAUSE_ACK_S = 2.0
+REFUSED_SHOWN_S = 10.0
+"""How long the state of a stream speaks of a sample that was refused."""
+REFUSED_TOLD_S = 30.0
+MOST_WORDS = 500
 
 
 class Handover:
@@ -80,16 +91,41 @@ class RateMeter:
         return sum(n for _, n in list(self._seen)[1:]) / (span_ns / 1e9) if span_ns > 0 else 0.0
 
 
+class Refusals:
+    """Samples that were not what their modality wants: how many, and what was wrong last."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._last = ""
+        self._last_s = self._told_s = float("-inf")
+
+    def add(self, error: Exception, now_s: float) -> bool:
+        """Count one; whether it is worth an event, which it is twice a minute at most."""
+        self.count += 1
+        self._last, self._last_s = _reason(error), now_s
+        if now_s - self._told_s < REFUSED_TOLD_S:
+            return False
+        self._told_s = now_s
+        return True
+
+    def why(self, now_s: float) -> str:
+        """What was wrong last; "" where that was a while ago."""
+        if now_s - self._last_s > REFUSED_SHOWN_S:
+            return ""
+        return f"{self.count} samples refused, the last: {self._last}"
+
+
 class Capture:
     """Owns the driver and its thread. ``state`` and ``why`` say how it stands.
 
-    States: opening (``why`` says what is in the way), running, paused, stopped. A device that is
-    absent, busy or lost is tried again for ever, 0.2 to 5 s apart; no exception of a driver ends
-    the thread.
+    States: opening (``why`` says what is in the way), running (``why`` says what is amiss), failed
+    (the driver hangs in a call), paused, stopped. A device that is absent, busy or lost is tried
+    again for ever, 0.2 to 5 s apart; no exception of a driver ends the thread.
     """
 
     def __init__(self, driver: Driver, stream: str, now_ns: Clock, handover: Handover) -> None:
         self._driver = driver
+        self._modality = Modality(driver.modality)
         self._stream = stream
         self._now_ns = now_ns
         self._handover = handover
@@ -98,12 +134,38 @@ class Capture:
         self._woken = threading.Event()
         self._beat_s = time.monotonic()
         self._opening_since_s = time.monotonic()
+        self._pace = Pace()
+        self._refusals = Refusals()
+        self._gave = False
+        self._state, self._why = "opening", ""
+        self._call = ""
         self._thread = threading.Thread(target=self._run, name=f"capture-{stream}", daemon=True)
-        self.meter = RateMeter(driver.modality)
-        self.state = "opening"
-        self.why = ""
+        self.meter = RateMeter(self._modality)
         self.reopened = 0
         self.on_event: Callable[[str, str], None] = _nobody
+
+    @property
+    def state(self) -> str:
+        """How the stream stands now; ``failed`` while the driver hangs, whatever it was before."""
+        return "failed" if self._hangs() else self._state
+
+    @property
+    def why(self) -> str:
+        """What is in the way or amiss; "" where nothing is."""
+        now_s = time.monotonic()
+        if hangs := self._hangs():
+            return hangs
+        reasons = [self._why, self._refusals.why(now_s)]
+        if self._state == "opening" and (open_s := now_s - self._beat_s) > SLOW_S and self._call:
+            reasons.append(f"the driver's {self._call} has not returned for {open_s:.0f} s")
+        if self._state == "running" and (silent_s := self._pace.overdue_s(now_s)):
+            reasons.append(f"no data for {silent_s:.0f} s")
+        return "; ".join(reason for reason in reasons if reason)
+
+    @property
+    def refused(self) -> int:
+        """Samples of another form than the modality's."""
+        return self._refusals.count
 
     def start(self) -> None:
         """Start the thread; it opens the device."""
@@ -125,16 +187,16 @@ class Capture:
         self._paused.set()
         self._woken.set()
         until_s = time.monotonic() + PAUSE_ACK_S
-        while self.state != "paused" and self._thread.is_alive() and time.monotonic() < until_s:
+        while self._state != "paused" and self._thread.is_alive() and time.monotonic() < until_s:
             time.sleep(0.01)
-        closed = self.state == "paused" or not self._thread.is_alive()
+        closed = self._state == "paused" or not self._thread.is_alive()
         return "paused" if closed else "pausing"
 
     def resume(self) -> str:
         """Open the device again. Returns the state that follows."""
         self._paused.clear()
         self._woken.set()
-        return "opening" if self.state == "paused" else self.state
+        return "opening" if self._state == "paused" else self.state
 
     def check(self) -> None:
         """Raise RuntimeError when the thread is dead or hung; for the replica's health check."""
@@ -146,6 +208,16 @@ class Capture:
         if silent_s > HUNG_S:
             raise RuntimeError(f"stream '{self._stream}': the driver hangs since {silent_s:.0f} s")
 
+    def _hangs(self) -> str:
+        """In which call the driver hangs, and since when; "" where it does not."""
+        call, beat_s = self._call, self._beat_s
+        if not call or self._stop.is_set() or not self._thread.is_alive():
+            return ""
+        silent_s = time.monotonic() - beat_s
+        if silent_s <= STUCK_S.get(self._state, STUCK_S["running"]):
+            return ""
+        return f"the driver's {call} has not returned for {silent_s:.0f} s"
+
     def _run(self) -> None:
         wait_s = BACKOFF_S[0]
         while not self._stop.is_set():
@@ -156,11 +228,11 @@ class Capture:
                 self._woken.wait(1.0)
                 wait_s = BACKOFF_S[0]
                 continue
-            began_s = self._beat_s
+            began_s, self._gave = self._beat_s, False
             if self._open():
                 self._read_on()
             self._close()
-            if self._beat_s - began_s > PROVEN_S:
+            if self._gave or self._beat_s - began_s > PROVEN_S:
                 wait_s = BACKOFF_S[0]
             if not self._paused.is_set():
                 self._woken.wait(wait_s)
@@ -168,41 +240,69 @@ class Capture:
         self._become("stopped", "")
 
     def _open(self) -> bool:
+        self._enter("open")
         try:
             self._driver.open(self._now_ns)
         except Exception as error:  # whatever a driver raises, the stream waits and says why
             self._excuse(error)
             return False
+        finally:
+            self._call = ""
         self._become("running", "")
         return True
 
     def _close(self) -> None:
+        self._enter("close")
         try:
             self._driver.close()
         except Exception as error:  # it promised not to; the stream goes on
             self.on_event("driver_error", f"close: {_reason(error)}")
+        finally:
+            self._call = ""
 
     def _read_on(self) -> None:
         try:
             self._read_until_told()
         except Exception as error:  # reported, reopened; the other streams go on
             self._lose(error)
+        finally:
+            self._call = ""
 
     def _read_until_told(self) -> None:
-        last_s = time.monotonic()
-        rate_hz = self._driver.rate_hz
-        silence_s = max(2.0, 10.0 / rate_hz) if rate_hz > 0 else float("inf")
+        self._pace.begin(time.monotonic(), rate_of(self._driver))
         while not (self._stop.is_set() or self._paused.is_set()):
-            self._beat_s = time.monotonic()
-            samples = self._driver.read(READ_TIMEOUT_S)
-            if samples:
-                last_s = time.monotonic()
-                self._hand_over(samples)
-            elif self._beat_s - last_s > silence_s:
-                because = getattr(self._driver, "why", "")
-                raise DeviceLost(
-                    self._stream, f"no data for {silence_s:.1f} s" + (because and f": {because}")
-                )
+            self._enter("read")
+            samples = samples_of(self._driver.read(READ_TIMEOUT_S))
+            now_s = time.monotonic()
+            if good := self._admitted(samples, now_s):
+                self._gave = True
+                self._pace.heard(now_s)
+                self._hand_over(good)
+            elif self._pace.silent_s(now_s) > self._pace.patience_s:
+                self._give_up(now_s)
+
+    def _enter(self, call: str) -> None:
+        self._beat_s, self._call = time.monotonic(), call
+
+    def _admitted(self, samples: list[Sample], now_s: float) -> list[Sample]:
+        good = []
+        for sample in samples:
+            try:
+                good.append(admitted(sample, self._modality))
+            except InvalidInput as error:
+                if self._refusals.add(error, now_s):
+                    self.on_event("samples_refused", str(error))
+        return good
+
+    def _give_up(self, now_s: float) -> None:
+        silent_s = self._pace.patience_s
+        refused = self._refusals.why(now_s)
+        if not refused:
+            self._pace.lost()
+        usable = "usable " if refused else ""
+        because = getattr(self._driver, "why", "")
+        why = f"no {usable}data for {silent_s:.1f} s" + (because and f": {because}")
+        raise DeviceLost(self._stream, why)
 
     def _hand_over(self, samples: list[Sample]) -> None:
         for sample in samples:
@@ -210,18 +310,18 @@ class Capture:
         self._handover.put(samples)
 
     def _become(self, state: str, why: str) -> None:
-        if state == "opening" and self.state != "opening":
+        if state == "opening" and self._state != "opening":
             self._opening_since_s = time.monotonic()
-        changed, self.state, self.why = state != self.state, state, why
+        changed, self._state, self._why = state != self._state, state, why
         if changed:
             self.on_event(f"stream_{state}", why)
 
     def _excuse(self, error: Exception) -> None:
         """A busy device is often just being released: it is not reported at once."""
-        self._become("opening", self.why)
+        self._become("opening", self._why)
         waited_s = time.monotonic() - self._opening_since_s
-        if "busy" not in str(error).lower() or waited_s > BUSY_GRACE_S:
-            self.why = _reason(error)
+        if not isinstance(error, DeviceBusy) or waited_s > BUSY_GRACE_S:
+            self._why = _reason(error)
 
     def _lose(self, error: Exception) -> None:
         self.reopened += 1
@@ -234,6 +334,11 @@ def _nobody(name: str, why: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, DeviceError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+    """In words that fit any message: short, and text that can be encoded."""
+    try:
+        said = str(error)
+    except Exception:  # a driver's own error may fail even at that
+        said = "it cannot say what"
+    if not isinstance(error, DeviceError | InvalidInput):
+        said = f"{type(error).__name__}: {said}"
+    return plain(said)[:MOST_WORDS]

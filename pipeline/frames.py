@@ -18,6 +18,8 @@ from PIL import Image
 from bindstream.errors import InvalidInput
 
 SIDE = 224
+LONGEST = 16
+"""Times its short side, a longer frame is cropped before it is scaled."""
 
 Frame = NDArray[np.uint8]
 
@@ -27,10 +29,12 @@ def stack_frame(frame: Frame) -> Frame:
 
     ``cv2.INTER_LINEAR`` samples where ``interpolate(align_corners=False)`` does. It costs by
     the pixel of its output (0.2 ms at any camera size), so scaling all and then cropping beats
-    warping the crop alone, which would be exact to the same 1/255. Raises InvalidInput for
+    warping the crop alone, which would be exact to the same 1/255. Of a frame much longer than
+    wide (1 x 5000 would become 224 x 1120000) the middle is cropped first. Raises InvalidInput for
     any other shape or dtype.
     """
-    height, width = _checked(frame)
+    frame = _middle(frame, *_checked(frame))
+    height, width = frame.shape[:2]
     short = min(height, width)
     rows = SIDE if height == short else math.floor(height / width * SIDE)
     columns = SIDE if width == short else math.floor(width / height * SIDE)
@@ -61,6 +65,17 @@ def single_image(frame: Frame) -> Frame:
     image = Image.fromarray(frame)
     image = image.resize((SIDE, last - first), Image.Resampling.BICUBIC, box=across)
     return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BICUBIC, box=down))
+
+
+def _middle(frame: Frame, height: int, width: int) -> Frame:
+    """The middle of a very long frame, of its length's own parity: the crop stays where it was."""
+    short = min(height, width)
+    for axis, length in enumerate((height, width)):
+        if length > LONGEST * short:
+            kept = LONGEST * short + (length - LONGEST * short) % 2
+            start = (length - kept) // 2
+            frame = frame.take(range(start, start + kept), axis)
+    return frame
 
 
 def _checked(frame: Frame) -> tuple[int, int]:

@@ -3,9 +3,13 @@
 The front end wants each channel standardised over its recording (facebookresearch PyTorchVideo,
 Ego4D loader). A live stream has no end, so the windower keeps running statistics: plain mean
 and deviation of all readings so far, until five minutes are in; from then on older readings
-fade, as if each batch replaced its share of five minutes. Readings that are not finite are left
+fade, as if each batch replaced its share of five minutes. A reading that no device measures (1e8
+m/s2) is not taken at all: it would spoil both for an hour. Readings that are not finite are left
 out of the statistics (not of the window: the encoder refuses it). The deviation has a floor
 near a sensor's own noise, so that a robot at rest does not become a storm of noise.
+
+``n_missing`` counts the gaps between evenly spaced stamps, by their own spacing: a device may run
+some percent off its nominal rate and lack nothing. Where they are uneven the nominal rate decides.
 """
 
 from __future__ import annotations
@@ -15,11 +19,15 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from bindstream.imu import out_of_range
 from bindstream.types import Array, ImuMeta, Sample
 from pipeline.piece import Piece
 
 STEPS = 2000
 HORIZON_S = 300.0
+FEWEST_STEPS = 10
+UNEVEN = 0.25
+"""Steps off the usual one by more than this part of it are uneven; likewise a rate."""
 STD_FLOOR = np.array([0.05] * 3 + [0.01] * 3)
 """m/s2 for the accelerometer, rad/s for the gyroscope."""
 
@@ -35,7 +43,7 @@ class RunningStatistics:
 
     def add(self, batch: NDArray[np.float64]) -> None:
         """Merge a batch (n, 6)."""
-        batch = batch[np.isfinite(batch).all(axis=1)]
+        batch = batch[~out_of_range(batch.T)]
         n = len(batch)
         if n == 0:
             return
@@ -70,8 +78,10 @@ class ImuContent:
         self.first_ns: int | None = None
 
     def accepts(self, data: Array) -> bool:
-        """Whether the data is (6,) floating."""
-        return data.shape == (6,) and data.dtype.kind == "f"
+        """Whether the data is (6,) floating, and such as a device measures; or not finite."""
+        if data.shape != (6,) or data.dtype.kind != "f":
+            return False
+        return not np.isfinite(data).all() or not out_of_range(data[:, np.newaxis])[0]
 
     def take(self, sample: Sample) -> Iterator[int]:
         """Hold a reading; time is known until it."""
@@ -95,7 +105,7 @@ class ImuContent:
             return None
         data = self._interpolate(start_ns, max(self._from, first - 1), min(self._to, end + 1))
         meta = self._statistics.meta(STEPS * 1e9 / self._length_ns)
-        return Piece(data, meta, max(0, self._expected - received))
+        return Piece(data, meta, self._missing(self._times[first:end], start_ns, end_ns))
 
     def next_ns(self, after_ns: int) -> int | None:
         """Time of the earliest reading held that is not before ``after_ns``."""
@@ -116,6 +126,21 @@ class ImuContent:
     def stats(self) -> dict[str, int]:
         """Nothing of its own."""
         return {}
+
+    def _missing(self, times: Array, start_ns: int, end_ns: int) -> int:
+        """How many readings a window lacks that holds those of these times."""
+        by_rate = max(0, self._expected - len(times))
+        if len(times) < FEWEST_STEPS:
+            return by_rate
+        steps = np.diff(times)
+        period = float(np.median(steps))
+        nominal = self._length_ns / self._expected
+        even = np.mean(np.abs(steps - period) < UNEVEN * period) > 0.9
+        if not even or abs(period - nominal) > UNEVEN * nominal:
+            return by_rate
+        between = np.round(steps / period) - 1
+        edges = (int(times[0]) - start_ns + end_ns - int(times[-1])) / period
+        return int(between[between > 0].sum()) + max(0, round(edges) - 1)
 
     def _interpolate(self, start_ns: int, first: int, end: int) -> Array:
         at = np.arange(STEPS) * (self._length_ns / STEPS)

@@ -17,6 +17,7 @@ from typing import Any
 
 from bindstream.errors import InvalidInput
 from bindstream.types import Encoding, Reason, Sample, Window
+from pipeline.border import counted, plain, rate_of
 from pipeline.capture import Capture, Handover
 from pipeline.direct import direct
 from pipeline.format import Format, format_of
@@ -177,7 +178,7 @@ class Ingest:
             plan.modality,
             length_s=form.length_s,
             hop_s=plan.hop_s,
-            rate_hz=self._driver.rate_hz or 1 / plan.hop_s,  # 0: frames come now and then
+            rate_hz=rate_of(self._driver) or 1 / plan.hop_s,  # 0: frames come now and then
             frames=form.frames,
         )
 
@@ -322,7 +323,7 @@ class Ingest:
         now_s = time.monotonic()
         if now_s - self._complained_s.get(name, 0.0) >= COMPLAIN_EVERY_S:
             self._complained_s[name] = now_s
-            said = str(error).strip().splitlines() or [""]
+            said = plain(str(error)).strip().splitlines() or [""]
             self._tell(name, f"{type(error).__name__}: {said[-1]}"[:300])
 
     def _on_capture(self, name: str, why: str) -> None:
@@ -340,6 +341,7 @@ class Ingest:
     def _tell_state(self) -> None:
         capture, plan = self._capture, self._plan
         counters = {**self._driver_counters(), **(self._windower.stats() if self._windower else {})}
+        counters["invalid"] = counters.get("invalid", 0) + capture.refused
         lost = {
             "window_errors": self._window_errors,
             "untaken": self._handover.overrun,
@@ -354,14 +356,14 @@ class Ingest:
             state=capture.state,
             why=capture.why or getattr(self._driver, "why", "") or self._unfit or self._refusal,
             rate_hz=rate_hz,
-            wanted_rate_hz=self._driver.rate_hz,
+            wanted_rate_hz=rate_of(self._driver),
             counters={**counters, **lost},
         )
         self._link.send(state)
 
     def _driver_counters(self) -> dict[str, int]:
         try:
-            return dict(getattr(self._driver, "counters", {}))
+            return counted(getattr(self._driver, "counters", {}))
         except Exception as error:
             self._complain("driver_error", error)
             return {}

@@ -67,8 +67,10 @@ class Camera:
 
     @property
     def counters(self) -> dict[str, int]:
-        """``skipped``: frames passed over because a newer one waited."""
-        return {"skipped": self._video.skipped}
+        """``skipped``: frames passed over because a newer one waited; ``bad``: no pictures;
+        ``resized``: times that the size changed."""
+        video = self._video
+        return {"skipped": video.skipped, "bad": video.bad, "resized": video.resized}
 
     def open(self, now_ns: Clock) -> None:
         """See sensors.driver.Driver."""

@@ -76,8 +76,8 @@ class DepthCamera:
 
     @property
     def counters(self) -> dict[str, int]:
-        """``skipped``: frames passed over because a newer one waited."""
-        return {"skipped": self._raw.skipped}
+        """``skipped``: frames passed over because a newer one waited; ``bad``: no pictures."""
+        return {"skipped": self._raw.skipped, "bad": self._raw.bad}
 
     def open(self, now_ns: Clock) -> None:
         """See sensors.driver.Driver; also refuses frames that lie beyond any scene."""

@@ -11,11 +11,12 @@ from __future__ import annotations
 import math
 import struct
 
+from bindstream.imu import G
+
 HEAD = 0x55
 LENGTH = 11
 ACCELEROMETER, GYROSCOPE = 0x51, 0x52
 TYPES = range(0x50, 0x60)
-G = 9.80665
 ACCEL_SCALE = 16 * G / 32768
 GYRO_SCALE = math.radians(2000) / 32768
 
@@ -29,7 +30,8 @@ class WitMotion:
     """Parses a stream that may begin anywhere and may be damaged.
 
     ``bad`` counts frames whose sum was wrong, ``skipped`` bytes that belonged to no frame,
-    ``unpaired`` accelerometer or gyroscope frames without their other half. The sum lets 1 in 256
+    ``unpaired`` accelerometer or gyroscope frames without their other half; ``seen`` holds the
+    types of frames that came. The sum lets 1 in 256
     damaged frames through: so after damage a frame counts only if the next one follows it.
     """
 
@@ -37,9 +39,25 @@ class WitMotion:
         self.bad = 0
         self.skipped = 0
         self.unpaired = 0
+        self.seen: set[int] = set()
         self._rest = b""
         self._in_step = False
         self._accel: tuple[int, int, int] | None = None
+
+    @property
+    def why(self) -> str:
+        """What kept these bytes from being readings."""
+        missing = {ACCELEROMETER: "accelerometer", GYROSCOPE: "gyroscope"}
+        named = [
+            f"0x{kind:02x} ({name})" for kind, name in missing.items() if kind not in self.seen
+        ]
+        if not self.seen or not named:
+            return "check baud and protocol"
+        seen = ", ".join(f"0x{kind:02x}" for kind in sorted(self.seen))
+        return (
+            f"frames of type {seen} come, but none of {' and '.join(named)}: switch that output on "
+            "in the vendor's tool"
+        )
 
     def feed(self, data: bytes) -> list[Reading]:
         """The readings that are complete after these bytes, oldest first."""
@@ -82,6 +100,7 @@ class WitMotion:
 
     def _take(self, buffer: bytes, at: int, readings: list[Reading]) -> None:
         kind = buffer[at + 1]
+        self.seen.add(kind)
         if kind == ACCELEROMETER:
             self._drop_half()
             self._accel = _triple(buffer, at + 2)

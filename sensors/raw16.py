@@ -38,6 +38,11 @@ class Raw16:
         """Frames passed over because a newer one waited."""
         return self._video.skipped
 
+    @property
+    def bad(self) -> int:
+        """Frames that were no picture."""
+        return self._video.bad
+
     def open(self, now_ns: Clock) -> Array:
         """Open and return the first frame, decoded. Raises DeviceUnavailable, WrongFormat."""
         pixels = self._video.open(now_ns)

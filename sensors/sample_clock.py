@@ -16,18 +16,25 @@ JUMP_NS = 100_000_000
 """A lateness that lasts this long is not delay: samples were lost, and the count is moved on."""
 MAX_SLEW = 0.5
 JITTER_S = 0.005
+SETTLED_BLOCKS = 5
 
 
 class SampleClock:
     """Stamps runs of equally spaced samples.
 
     ``rate_hz`` is the nominal rate; ``rate_tolerance`` how far off it may be (1e-4 for audio
-    hardware, 0.1 for a hobby IMU): it decides how much is read into a drift. ``measured_hz`` is
-    the rate seen, None in the first two seconds; ``jumps`` counts losses.
+    hardware, 0.1 for a hobby IMU): it decides how much is read into a drift. ``least_loss_ns``:
+    a step of the least lateness by so much, three quarters of a sample and three times what the
+    steps usually are, for a second, is taken for lost samples; a smaller loss shifts later times
+    by as much.
+    ``measured_hz`` is the rate seen, None in the first two seconds; ``jumps`` counts losses,
+    ``lost`` the samples of those that could be counted.
     """
 
-    def __init__(self, rate_hz: float, rate_tolerance: float) -> None:
+    def __init__(self, rate_hz: float, rate_tolerance: float, least_loss_ns: int = JUMP_NS) -> None:
         self.jumps = 0
+        self.lost = 0
+        self._least_loss_ns = least_loss_ns
         self._nominal_ns = 1e9 / rate_hz
         # A prior on the rate, as strong as the jitter allows us to doubt it (ridge regression).
         self._prior_s2 = (JITTER_S / rate_tolerance) ** 2
@@ -36,8 +43,9 @@ class SampleClock:
         self._at_ns = 0.0  # time of sample number _at_count, since _origin_ns
         self._at_count = 0
         self._period_ns = self._nominal_ns
-        self._block_start_ns = 0
+        self._block_start_ns: int | None = None
         self._best: tuple[float, int, int] | None = None
+        self._suspect: tuple[int, int] | None = None
         self._blocks: deque[tuple[int, int]] = deque(maxlen=BLOCKS)  # (count, arrival)
 
     @property
@@ -53,9 +61,12 @@ class SampleClock:
         (n0, t0), (n1, t1) = self._blocks[0], self._blocks[-1]
         return (n1 - n0) * 1e9 / (t1 - t0) if t1 > t0 else None
 
-    def lateness_ns(self, arrival_ns: int) -> int:
-        """How late the newest sample arrived, over the least delay seen. Shows silent lag."""
-        return round(arrival_ns - self._origin_ns - self._time_of(self._count))
+    def lateness_ns(self, arrival_ns: int, count: int = 0) -> int:
+        """How late the newest sample arrived, over the least delay seen. Shows silent lag.
+
+        ``count``: of samples that are not stamped yet, the last of which is meant.
+        """
+        return round(arrival_ns - self._origin_ns - self._time_of(self._count + count))
 
     def stamp(self, count: int, arrival_ns: int, drained: bool = False) -> int:
         """``count`` new samples, the last of which arrived at ``arrival_ns``: t_ns of the first.
@@ -70,18 +81,20 @@ class SampleClock:
         self._note(arrival_ns)
         if drained and self.lateness_ns(arrival_ns) > JUMP_NS:
             self._jump(self.lateness_ns(arrival_ns))
-        if arrival_ns - self._block_start_ns >= BLOCK_NS:
-            self._close_block(arrival_ns)
+        if self._block_start_ns is not None and arrival_ns - self._block_start_ns >= BLOCK_NS:
+            self._close_block()
         return self._origin_ns + round(self._time_of(first))
 
     def _start(self, count: int, arrival_ns: int) -> None:
-        self._origin_ns = self._block_start_ns = arrival_ns
+        self._origin_ns = arrival_ns
         self._at_count, self._at_ns = count, 0.0
 
     def _time_of(self, n: int) -> float:
         return self._at_ns + (n - self._at_count) * self._period_ns
 
     def _note(self, arrival_ns: int) -> None:
+        if self._block_start_ns is None:  # by an arrival, not by time: a backlog starts one, and
+            self._block_start_ns = arrival_ns  # what comes in time after it ends it
         late = arrival_ns - self._origin_ns - self._time_of(self._count)
         if not self._blocks and late < 0:  # the first arrivals were later than usual
             self._at_ns += late
@@ -94,10 +107,10 @@ class SampleClock:
         self.jumps += 1
         self._at_ns += late_ns
         self._blocks.clear()
-        self._best = None
+        self._best = self._suspect = None
 
-    def _close_block(self, arrival_ns: int) -> None:
-        self._block_start_ns = arrival_ns
+    def _close_block(self) -> None:
+        self._block_start_ns = None
         if self._best is None:
             return
         late, count, at_ns = self._best
@@ -105,8 +118,37 @@ class SampleClock:
         if late > JUMP_NS:
             self._jump(round(late))
             return
-        self._blocks.append((count, at_ns))
+        lost = self._lost_until(count, at_ns)
+        if lost is None:
+            self._suspect = (count, at_ns)
+            return
+        self._count += lost
+        if self._suspect is not None:
+            self._blocks.append((self._suspect[0] + lost, self._suspect[1]))
+            self._suspect = None
+        self._blocks.append((count + lost, at_ns))
         self._follow(*self._line())
+
+    def _lost_until(self, count: int, at_ns: int) -> int | None:
+        """How many samples a block's least lateness says were lost since the blocks before it.
+
+        None where it does, but the one before it did not: one late block is delay as yet.
+        """
+        if len(self._blocks) < SETTLED_BLOCKS:
+            return 0
+        period_ns, zero_ns = self._line()
+        usual_ns = max(abs(t - zero_ns - n * period_ns) for n, t in self._blocks)
+        least_ns = max(self._least_loss_ns, 0.75 * period_ns, 3 * usual_ns)
+        late_ns = at_ns - zero_ns - count * period_ns
+        if late_ns < least_ns:
+            return 0
+        if self._suspect is None:
+            return None
+        late_ns = min(late_ns, self._suspect[1] - zero_ns - self._suspect[0] * period_ns)
+        lost = round(late_ns / period_ns)
+        self.jumps += 1
+        self.lost += lost
+        return lost
 
     def _line(self) -> tuple[float, float]:
         """(period_ns, time of sample number 0) of the line through the blocks."""

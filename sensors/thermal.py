@@ -82,8 +82,10 @@ class ThermalCamera:
 
     @property
     def counters(self) -> dict[str, int]:
-        """``skipped``: a newer frame waited; ``out_of_range``: frames that are no temperature."""
-        return {"skipped": self._raw.skipped, "out_of_range": self._out_of_range}
+        """``skipped``: a newer frame waited; ``bad``: no pictures; ``out_of_range``: frames that are
+        no temperature."""
+        counts = {"skipped": self._raw.skipped, "bad": self._raw.bad}
+        return counts | {"out_of_range": self._out_of_range}
 
     def open(self, now_ns: Clock) -> None:
         """See sensors.driver.Driver; also refuses counts that are no temperature of a scene."""

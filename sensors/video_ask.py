@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from bindstream.errors import DeviceLost, WrongFormat
+from bindstream.errors import WrongFormat
 from bindstream.types import Array
 from sensors import options
 from sensors.driver import Clock
@@ -105,10 +105,16 @@ class Frame:
 
 
 class Video(Protocol):
-    """An opened source. ``rate_hz`` is None until it is known; ``skipped`` counts passed frames."""
+    """An opened source. ``rate_hz`` is None until it is known.
+
+    ``skipped`` counts frames that were passed over, ``bad`` those that were no picture, ``resized``
+    changes of the size.
+    """
 
     rate_hz: float | None
     skipped: int
+    bad: int
+    resized: int
 
     def open(self, now_ns: Clock) -> Array:
         """Open it and return the first frame, which ``next`` gives once more, if it is paced.
@@ -150,10 +156,10 @@ def check_rate(asked: Ask, got_hz: float, tolerance: float) -> None:
         raise WrongFormat(
             asked.stream,
             f"wanted rate_hz {wanted_hz:g}, {asked.shown} gives {got_hz:.4g}; "
-            f"set rate_hz to what it gives{hint}",
+            f"set rate_hz to what it gives, or leave it out{hint}",
         )
 
 
-def ended(asked: Ask) -> DeviceLost:
-    """The error at the end of a file that is not to be repeated."""
-    return DeviceLost(asked.stream, f"{asked.shown} has ended; loop: true plays it again")
+def end_of(asked: Ask) -> str:
+    """What is said at the end of a file that is not to be repeated."""
+    return f"{asked.shown} has ended; loop: true plays it again"

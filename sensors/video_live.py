@@ -1,18 +1,21 @@
 """Frames that come in their own time: V4L2 devices and network streams. The newest wins.
 
 CAP_PROP_BUFFERSIZE is refused by OpenCV's FFMPEG and a stalled capture never recovers (measured;
-docs/sensors.md): so what has queued up is passed over, and a failed read ends in DeviceLost.
+docs/sensors.md): so what has queued up is passed over. One failed read is a bad frame; a second of
+them ends in DeviceLost. Motion JPEG is taken as it is sent and decoded here: OpenCV's FFMPEG would
+squeeze a picture of another size into the first one's.
 """
 
 from __future__ import annotations
 
+import os
 import time
-from pathlib import Path
 
-from bindstream.errors import DeviceError, DeviceLost, DeviceUnavailable, WrongFormat
+from bindstream.errors import DeviceBusy, DeviceError, DeviceLost, DeviceUnavailable, WrongFormat
 from bindstream.types import Array
 from sensors.driver import Clock
 from sensors.opencv import cv2
+from sensors.v4l2 import captures, device_path
 from sensors.video_ask import Ask, Frame, check_rate, check_sane, check_size
 
 BEHIND_S = 0.25
@@ -23,6 +26,31 @@ FASTEST_HZ = 120.0
 DEVICE_TOLERANCE = 0.1
 NETWORK_TOLERANCE = 0.25
 MEASURE_S = 1.0
+FAILING_S = 1.0
+"""Reads that fail for so long are no bad frames but the end."""
+RETRY_S = 0.01
+MJPEG = cv2.VideoWriter.fourcc(*"MJPG")
+
+
+class _Failing:
+    """Reads that fail in a row: since when, and how many."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._since_s = 0.0
+
+    def more(self, since_s: float | None) -> float:
+        """One more, begun at ``since_s`` (None: now); for how long that goes on now, s."""
+        now_s = time.monotonic()
+        if not self.count:
+            self._since_s = now_s if since_s is None else since_s
+        self.count += 1
+        return now_s - self._since_s
+
+    def end(self) -> int:
+        """One did not fail: how many there were."""
+        count, self.count = self.count, 0
+        return count
 
 
 class LiveVideo:
@@ -31,7 +59,12 @@ class LiveVideo:
     def __init__(self, asked: Ask) -> None:
         self.rate_hz: float | None = asked.rate_hz
         self.skipped = 0
+        self.bad = 0
+        self.resized = 0
         self._asked = asked
+        self._encoded = False
+        self._size: tuple[int, ...] = ()
+        self._grabs, self._pictures = _Failing(), _Failing()
         self._capture: cv2.VideoCapture | None = None
         self._now_ns: Clock = time.time_ns
         self._returned_s = 0.0
@@ -54,15 +87,26 @@ class LiveVideo:
         deadline_s = time.monotonic() + timeout_s
         if time.monotonic() - self._returned_s > BEHIND_S:
             self._behind_until_s = time.monotonic() + CATCH_UP_S
-        while not self._grab_is_newest(capture):
-            self.skipped += 1
+        while True:
+            newest = self._grab_is_newest(capture)
+            if newest and (frame := self._frame(capture)) is not None:
+                self._behind_until_s = 0.0
+                self._learn_rate()
+                return frame
             if time.monotonic() >= deadline_s:
                 self._returned_s = time.monotonic()
                 return None
-        self._behind_until_s = 0.0
+
+    def _frame(self, capture: cv2.VideoCapture) -> Frame | None:
         arrival_ns = self._now_ns()
         pixels = self._retrieve(capture)
-        self._learn_rate()
+        if pixels is None:
+            self._fail(self._pictures, DeviceLost)
+            return None
+        self.bad += self._pictures.end()
+        check_sane(self._asked, pixels)
+        self._note_size(pixels)
+        self._returned_s = time.monotonic()
         return Frame(pixels, arrival_ns, arrival_ns)
 
     def close(self) -> None:
@@ -70,6 +114,7 @@ class LiveVideo:
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.release()
+        self._encoded = False
         self._seen.clear()
 
     def _opened(self) -> cv2.VideoCapture:
@@ -81,20 +126,40 @@ class LiveVideo:
         asked = self._asked
         capture = self._capture = self._connect()
         if not capture.isOpened():
-            raise DeviceUnavailable(asked.stream, self._why_closed())
+            raise self._why_closed()
         if asked.is_device:
             self._set_up(capture)
-        pixels: Array | None
-        good, pixels = capture.read()
-        if not good or pixels is None:
-            raise DeviceUnavailable(asked.stream, f"{asked.shown} opened but gave no frame: busy?")
+        self._grabs, self._pictures = _Failing(), _Failing()
+        pixels = self._first(capture)
+        if asked.is_url and not asked.raw and capture.get(cv2.CAP_PROP_FOURCC) == MJPEG:
+            pixels = self._as_sent(capture, pixels)
         check_size(asked, pixels)
+        self._size = pixels.shape[:2]
         if asked.is_url and asked.rate_hz is not None:
             check_rate(asked, self._measure(capture), NETWORK_TOLERANCE)
         self._returned_s = time.monotonic()
         if asked.is_url:  # probing the stream has queued some frames up
             self._behind_until_s = self._returned_s + CATCH_UP_S
         return pixels
+
+    def _first(self, capture: cv2.VideoCapture) -> Array:
+        """The first picture; a stream may begin in the middle of one."""
+        start_s = time.monotonic()
+        while True:
+            pixels = self._retrieve(capture) if capture.grab() else None
+            if pixels is not None:
+                return pixels
+            if time.monotonic() - start_s > FAILING_S:
+                what = f"{self._asked.shown} opened but gave no frame"
+                raise DeviceUnavailable(self._asked.stream, what)
+            time.sleep(RETRY_S)
+
+    def _as_sent(self, capture: cv2.VideoCapture, decoded: Array) -> Array:
+        """Ask for the JPEGs themselves, where they are such as OpenCV reads alone; one of them."""
+        if not capture.set(cv2.CAP_PROP_FORMAT, -1):
+            return decoded
+        self._encoded = True
+        return self._first(capture)
 
     def _connect(self) -> cv2.VideoCapture:
         asked = self._asked
@@ -109,14 +174,21 @@ class LiveVideo:
             capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
         return capture
 
-    def _why_closed(self) -> str:
+    def _why_closed(self) -> DeviceUnavailable:
         asked = self._asked
         if asked.is_url:
-            return f"{asked.shown} does not answer within {asked.open_timeout_s:g} s, or not video"
+            what = f"does not answer within {asked.open_timeout_s:g} s, or not video"
+            return DeviceUnavailable(asked.stream, f"{asked.shown} {what}")
         path = device_path(asked.source)
         if not path.exists():
-            return f"{path} is absent; `bindstream devices` lists what is there"
-        return f"{path} cannot be opened: busy, no permission (group video), or no camera"
+            what = f"{path} is absent; `bindstream devices` lists what is there"
+            return DeviceUnavailable(asked.stream, what)
+        if not os.access(path, os.R_OK | os.W_OK):
+            what = f"no permission for {path}: add this user to the group video"
+            return DeviceUnavailable(asked.stream, what)
+        if captures(path):
+            return DeviceBusy(asked.stream, f"{path} is busy: another program has it open")
+        return DeviceUnavailable(asked.stream, f"{path} cannot be opened: it is no camera")
 
     def _set_up(self, capture: cv2.VideoCapture) -> None:
         """Order matters to V4L2: pixel format, then size, then rate."""
@@ -159,8 +231,7 @@ class LiveVideo:
         start_s = time.monotonic()
         seen = 0
         while (elapsed_s := time.monotonic() - start_s) < MEASURE_S or seen < 5:
-            self._grab_or(capture, DeviceUnavailable)
-            seen += 1
+            seen += self._grab_or(capture, DeviceUnavailable)
         return seen / elapsed_s
 
     def _pass_backlog(self, capture: cv2.VideoCapture) -> None:
@@ -171,9 +242,23 @@ class LiveVideo:
             if before_s - last_s > self._half_period_s():
                 return
 
-    def _grab_or(self, capture: cv2.VideoCapture, error: type[DeviceError]) -> None:
-        if not capture.grab():
-            raise error(self._asked.stream, f"{self._asked.shown} gives no more frames")
+    def _grab_or(self, capture: cv2.VideoCapture, error: type[DeviceError]) -> bool:
+        """Whether a frame was grabbed; raises once grabbing has failed for a second on end."""
+        start_s = time.monotonic()
+        if capture.grab():
+            self.bad += self._grabs.end()
+            return True
+        self._fail(self._grabs, error, start_s)
+        return False
+
+    def _fail(
+        self, failing: _Failing, error: type[DeviceError], since_s: float | None = None
+    ) -> None:
+        failed_s, n = failing.more(since_s), failing.count
+        if failed_s >= FAILING_S:
+            what = f"{self._asked.shown} gives no more frames: {n} reads failed in {failed_s:.1f} s"
+            raise error(self._asked.stream, what)
+        time.sleep(RETRY_S)
 
     def _half_period_s(self) -> float:
         return 0.5 / (self.rate_hz or FASTEST_HZ)
@@ -181,18 +266,33 @@ class LiveVideo:
     def _grab_is_newest(self, capture: cv2.VideoCapture) -> bool:
         """Take a frame; it is the newest when we had to wait for it, or never fell behind."""
         before_s = time.monotonic()
-        self._grab_or(capture, DeviceLost)
+        if not self._grab_or(capture, DeviceLost):
+            return False
         now_s = time.monotonic()
-        return now_s > self._behind_until_s or now_s - before_s > self._half_period_s()
+        newest = now_s > self._behind_until_s or now_s - before_s > self._half_period_s()
+        self.skipped += not newest
+        return newest
 
-    def _retrieve(self, capture: cv2.VideoCapture) -> Array:
+    def _retrieve(self, capture: cv2.VideoCapture) -> Array | None:
+        """The picture grabbed; None where it is none."""
         pixels: Array | None
         good, pixels = capture.retrieve()
-        if not good or pixels is None:
-            raise DeviceLost(self._asked.stream, f"{self._asked.shown} gave a frame but no picture")
-        check_sane(self._asked, pixels)
-        self._returned_s = time.monotonic()
-        return pixels
+        if good and pixels is not None and self._encoded:
+            pixels = cv2.imdecode(pixels.reshape(-1), cv2.IMREAD_COLOR) if pixels.size else None
+        return pixels if good else None
+
+    def _note_size(self, pixels: Array) -> None:
+        """A camera was turned, or set to another size: fine, unless one size was asked for."""
+        size, before = pixels.shape[:2], self._size
+        if size == before:
+            return
+        self.resized += 1
+        self._size = size
+        if self._asked.width or self._asked.height:
+            raise DeviceLost(
+                self._asked.stream,
+                f"{self._asked.shown} changed from {before[1]}x{before[0]} to {size[1]}x{size[0]}",
+            )
 
     def _learn_rate(self) -> None:
         """The rate that health is judged by, where neither we nor the device said it."""
@@ -201,8 +301,3 @@ class LiveVideo:
         self._seen.append(self._returned_s)
         if len(self._seen) > 60:
             self.rate_hz = 50 / (self._seen[60] - self._seen[10])
-
-
-def device_path(source: int | str) -> Path:
-    """The file of a V4L2 device."""
-    return Path(f"/dev/video{source}" if isinstance(source, int) else source)

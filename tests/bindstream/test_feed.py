@@ -227,3 +227,14 @@ def test_the_folder_is_private():
     """Breaks if another user could feed this robot."""
     path = address("f")
     assert os.stat(path.parent).st_mode & 0o077 == 0  # noqa: PTH116
+
+
+def test_a_failed_bind_leaves_the_name_free():
+    """Breaks if the lock outlives an Inbox that could not bind: the name would be busy for as long
+    as the process lives."""
+    path = address("mine")
+    path.mkdir(parents=True)
+    with pytest.raises(DeviceUnavailable, match="no socket can be made"):
+        Inbox("mine", "vision")
+    path.rmdir()
+    Inbox("mine", "vision").close()

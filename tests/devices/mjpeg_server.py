@@ -24,8 +24,8 @@ class MjpegServer:
     """Serves ``picture(index)`` at ``rate_hz`` to every client of ``url``; a context manager.
 
     ``stall()`` keeps the connections and sends nothing until ``resume()``; ``hang_up()`` closes
-    them. ``picture`` may be replaced at any time, also by one of another size. ``sent`` holds
-    (monotonic_ns, index) of every frame sent.
+    them. ``picture`` may be replaced at any time, also by one of another size; ``spoil`` changes
+    the bytes of a JPEG. ``sent`` holds (monotonic_ns, index) of every frame sent.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class MjpegServer:
     ) -> None:
         self.picture = picture
         self.rate_hz = rate_hz
+        self.spoil: Callable[[int, bytes], bytes] = lambda _, jpeg: jpeg
         self.sent: list[tuple[int, int]] = []
         self.clients = 0
         self._flowing = threading.Event()
@@ -95,7 +96,7 @@ class MjpegServer:
             if wait_s > 0:
                 time.sleep(wait_s)
             _, jpeg = cv2.imencode(".jpg", self.picture(index)[:, :, ::-1])
-            body = jpeg.tobytes()
+            body = self.spoil(index, jpeg.tobytes())
             head = f"--frame\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}\r\n\r\n"
             handler.wfile.write(head.encode() + body + b"\r\n")
             self.sent.append((time.monotonic_ns(), index))

@@ -52,8 +52,10 @@ class SerialDevice:
     """Writes ``encode(motion(t))`` at ``rate_hz`` to a pty whose path is ``port``.
 
     A context manager. ``damage``: the share of readings in which a byte is flipped, cut or added.
-    ``motion`` may be replaced at any time; ``mute`` stops writing; ``unplug`` ends the device.
-    ``written`` holds the monotonic_ns of each reading.
+    ``motion`` may be replaced at any time; ``mute`` stops writing; ``lose`` so many of the next
+    readings are not written; ``unplug`` ends the device. ``written`` holds the monotonic_ns of each
+    reading, ``start_s`` the monotonic time of the motion's t = 0. Of a busy machine tell
+    ``latest_s``, how late the worst reading was written, and ``overflowed``: what did not fit.
     """
 
     def __init__(
@@ -66,6 +68,10 @@ class SerialDevice:
     ) -> None:
         self.motion = motion
         self.mute = False
+        self.lose = 0
+        self.start_s = 0.0
+        self.overflowed = 0
+        self.latest_s = 0.0
         self.written: list[int] = []
         self._rate_hz = rate_hz
         self._encode = encode
@@ -96,16 +102,23 @@ class SerialDevice:
 
     def _write(self) -> None:
         start_s, index = time.monotonic(), 0
+        self.start_s = start_s
         while not self._ended.wait(max(0.0, start_s + index / self._rate_hz - time.monotonic())):
-            if not self.mute:
+            if self.lose > 0:
+                self.lose -= 1
+            elif not self.mute:
+                late_s = time.monotonic() - start_s - index / self._rate_hz
+                self.latest_s = max(self.latest_s, late_s)
                 reading = self._encode(self.motion(index / self._rate_hz))
                 self.written.append(time.monotonic_ns())
                 self._put(self._harm(reading))
             index += 1
 
     def _put(self, data: bytes) -> None:
+        written = 0
         with contextlib.suppress(BlockingIOError):  # nobody reads: a real port loses it, too
-            os.write(self._master, data)
+            written = os.write(self._master, data)
+        self.overflowed += written < len(data)
 
     def _harm(self, data: bytes) -> bytes:
         if self._random.random() >= self._damage:

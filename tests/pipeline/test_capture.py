@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,9 +10,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from bindstream.errors import DeviceLost, DeviceUnavailable
+from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable
 from bindstream.types import Modality, Sample
-from pipeline import capture
+from pipeline import capture, pace
 from pipeline.capture import Capture, Handover, RateMeter
 from sensors.world import World
 
@@ -164,11 +165,20 @@ def test_a_busy_device_is_reported_only_after_a_while(watch, monkeypatch):
     """Breaks if a device that is just being released raises an alarm, or never does."""
     monkeypatch.setattr(capture, "BUSY_GRACE_S", 0.5)
     driver = Sensor()
-    driver.refusal = lambda: DeviceUnavailable("s", "device is busy")
+    driver.refusal = lambda: DeviceBusy("s", "held by another")
     one = watch(driver)
     until(lambda: len(driver.opens) == 2)
     assert one.capture.why == ""
-    until(lambda: one.capture.why == "stream 's': device is busy")
+    until(lambda: one.capture.why == "stream 's': held by another")
+
+
+def test_words_do_not_decide_what_is_busy(watch):
+    """Breaks if a message that holds the word "busy" among other causes mutes itself for 15 s."""
+    driver = Sensor()
+    driver.refusal = lambda: DeviceUnavailable("s", "busy, no permission (group video)")
+    one = watch(driver)
+    until(lambda: "no permission" in one.capture.why)
+    assert len(driver.opens) <= 2
 
 
 def test_silence_is_a_loss(watch):
@@ -185,6 +195,146 @@ def test_a_stream_without_a_rate_may_be_silent(watch):
     one = watch(driver)
     until(lambda: one.handover.take(0.1), 6.0)
     assert len(driver.opens) == 1
+
+
+def frames(*shapes: tuple[int, ...], dtype: str = "uint8") -> Callable[[], object]:
+    """A read that gives one array of each shape, stamped now."""
+
+    def read() -> object:
+        time.sleep(0.01)
+        now_ns = time.time_ns()
+        return [Sample("s", now_ns + i, np.zeros(s, dtype), now_ns) for i, s in enumerate(shapes)]
+
+    return read
+
+
+def test_samples_that_are_refused_are_counted_and_the_state_says_what_they_were(watch):
+    """Breaks if frames of zero size leave a stream "running" without a word."""
+    driver = Sensor(*[frames((0, 0, 3))] * 10_000)
+    driver.modality = Modality.VISION
+    one = watch(driver)
+    until(lambda: one.capture.refused > 20)
+    assert "(H, W, 3) uint8 RGB, got uint8 of shape (0, 0, 3)" in one.capture.why
+    assert one.handover.take(0.0) == []
+    assert len(one.named("samples_refused")) == 1  # not one per frame
+    until(lambda: one.named("stream_lost"), 10.0)
+    assert "no usable data" in one.named("stream_lost")[0]
+    assert "of shape (0, 0, 3)" in one.capture.why  # also while it opens again
+
+
+def test_good_frames_among_bad_ones_come_through(watch):
+    """Breaks if a driver whose frames change their kind loses the good ones, or is reopened."""
+    driver = Sensor(*[frames((8, 8, 3), (8, 8), (0, 8, 3), (8, 8, 4))] * 50)
+    driver.modality = Modality.VISION
+    one = watch(driver)
+    got: list[Sample] = []
+    until(lambda: got.extend(one.handover.take(0.1)) or len(got) >= 50)
+    assert {s.data.shape for s in got} == {(8, 8, 3)}
+    assert one.capture.refused == 3 * len(got)
+    assert one.capture.reopened == 0
+
+
+def test_a_device_that_bursts_is_learnt(watch, monkeypatch):
+    """Breaks if a device that gives its readings in bursts is opened anew for ever."""
+    monkeypatch.setattr(pace, "LEAST_S", 0.2)
+    next_s = [time.monotonic()]
+
+    def burst() -> object:
+        if time.monotonic() < next_s[0]:
+            time.sleep(0.02)
+            return []
+        next_s[0] = time.monotonic() + 0.7
+        return [sample(time.time_ns()) for _ in range(70)]
+
+    driver = Sensor(*[burst] * 100_000)
+    one = watch(driver)
+    until(lambda: one.capture.reopened >= 1)
+    opened = -1
+    while opened != one.capture.reopened:  # until three bursts come without an opening
+        opened, waited_s = one.capture.reopened, next_s[0] + 2.1
+        assert opened < 6
+        until(lambda until_s=waited_s: time.monotonic() > until_s, 10.0)
+    assert one.capture.state == "running"
+
+
+def test_a_device_that_works_and_fails_is_tried_again_soon(watch):
+    """Breaks if the back-off grows although frames come each time: gaps of seconds."""
+    one_and_lost = [lambda: [sample(time.time_ns())], raises(DeviceLost("s", "flaps"))]
+    driver = Sensor(*one_and_lost * 1000)
+    watch(driver)
+    until(lambda: len(driver.opens) >= 6, 10.0)
+    waits_s = np.diff(driver.opens)
+    assert np.median(waits_s) < 2 * capture.BACKOFF_S[0]
+
+
+def test_a_driver_that_hangs_is_said_to(watch, monkeypatch):
+    """Breaks if a stream whose driver hangs in a library stays "running" without a word."""
+    monkeypatch.setitem(capture.STUCK_S, "running", 0.3)
+    release = threading.Event()
+    one = watch(Sensor(lambda: release.wait(20.0) and []))
+    until(lambda: one.capture.state == "failed")
+    assert "the driver's read has not returned for" in one.capture.why
+    one.capture.check()  # not yet a reason to end the replica
+    release.set()
+    until(lambda: one.capture.state == "running" and not one.capture.why)
+
+
+class Odd:
+    """Somebody's driver: every number that it shows is of another type."""
+
+    def __init__(self, draw: random.Random) -> None:
+        self._draw = draw
+        self.modality = Modality.IMU
+        self.opens = 0
+
+    @property
+    def rate_hz(self) -> object:
+        return self._draw.choice([np.float32(50), 0, None, "fast", float("inf"), -1])
+
+    def open(self, now_ns: Callable[[], int]) -> None:
+        self.opens += 1
+
+    def read(self, timeout_s: float) -> object:
+        time.sleep(0.001)
+        now_ns = time.time_ns()
+        draw = self._draw.choice
+        wide = np.arange(24, dtype=draw(["f8", "f4", ">f4", "i4", "f2"])).reshape(6, 4)
+        data = draw([wide[:, 1], list(range(6)), (0.0,) * 6, wide, "text", None, [[1], [1, 2]]])
+        odd = [None, float("nan"), -5, "now", 1 << 70]
+        t_ns = draw([np.int64(now_ns), float(now_ns), now_ns, *odd])
+        one = Sample("s", t_ns, data, draw([now_ns, np.int64(now_ns)]))
+        return draw([[one], (one,), one, iter([one]), None, [], 3, ["x"], [None]])
+
+    def close(self) -> None:
+        pass
+
+
+def test_a_fuzz_of_drivers_never_ends_the_thread(watch, monkeypatch):
+    """Breaks if any type that a user's driver hands over ends the thread or reaches the windows."""
+    monkeypatch.setattr(capture, "BACKOFF_S", (0.001, 0.002))
+    one = watch(Odd(random.Random(7)))
+    got: list[Sample] = []
+    until(lambda: got.extend(one.handover.take(0.1)) or len(got) >= 30, 60.0)
+    one.capture.check()
+    for each in got:
+        assert type(each.t_ns) is int
+        assert type(each.arrival_ns) is int
+        assert each.data.dtype == np.dtype("<f4")
+        assert each.data.shape == (6,)
+        assert each.data.flags.c_contiguous
+
+
+def test_an_error_that_cannot_be_printed_is_still_a_reason(watch):
+    """Breaks if a driver's own exception, or a file name that is no UTF-8, ends the thread."""
+
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise ValueError("no words")
+
+    one = watch(Sensor(raises(Mute()), raises(OSError("/data/\udcff.bin"))))
+    until(lambda: len(one.named("stream_lost")) == 2)
+    for why in one.named("stream_lost"):
+        why.encode()
 
 
 def test_pause_closes_the_device_before_it_says_so(watch):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import resource
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -103,3 +105,21 @@ def test_other_shapes_and_types_are_refused(bad: Any) -> None:
     for resize in (stack_frame, single_image):
         with pytest.raises(InvalidInput, match=r"\(H, W, 3\) uint8 RGB"):
             resize(bad)
+
+
+@pytest.mark.parametrize("shape", [(1, 5000), (5001, 1), (3, 4001), (2, 90_000), (40, 2001)])
+def test_a_very_long_frame_is_cropped_before_it_is_scaled(shape: tuple[int, int]) -> None:
+    """Breaks if 1 x 5000 pixels take 865 MB and 12 s, or another part of them is kept."""
+    rng = np.random.default_rng(3)
+    frame = rng.integers(0, 256, (*shape, 3), np.uint8)
+    before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    got = stack_frame(frame)
+    assert got.shape == (224, 224, 3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
+    if max(shape) * 224 // min(shape) < 30_000:  # what OpenCV can scale whole
+        short = min(shape)
+        size = [224 if n == short else math.floor(n / short * 224) for n in shape]
+        whole = cv2.resize(frame, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        top, left = (math.ceil((n - 224) / 2) for n in size)
+        wanted = whole[top : top + 224, left : left + 224]
+        assert np.abs(got.astype(int) - wanted).mean() < 8  # 85 between any two

@@ -99,7 +99,7 @@ def test_a_rate_twice_the_declared_fits() -> None:
     windower = _windower(2.0, 1.0, 50.0)
     got: list[Outcome] = []
     for n in range(4000):
-        got += windower.push(sample(T0 + n * 2 * MS, np.full(6, n, np.float32)))
+        got += windower.push(sample(T0 + n * 2 * MS, np.full(6, n % 50, np.float32)))
     assert len(got) == 6
     assert all(isinstance(o, Cut) and o.n_missing == 0 for o in got)
 
@@ -127,6 +127,41 @@ def test_nan_passes_through_and_spares_the_statistics() -> None:
     assert not np.isnan(cuts[-1].data).any()
     assert isinstance(cuts[-1].meta, ImuMeta)
     assert cuts[-1].meta.mean == (1.0,) * 6
+
+
+def test_one_impossible_reading_is_refused_and_spoils_nothing() -> None:
+    """Breaks if one reading of 1e8 bends the mean and the deviation for an hour."""
+    windower = _windower()
+    got: list[Outcome] = []
+    for n in range(200):
+        row = np.full(6, 1e8 if n == 45 else 1.0 + n % 2, np.float32)
+        got += windower.push(sample(T0 + n * 33 * MS, row))
+    last = got[-1]
+    assert isinstance(last, Cut)
+    assert isinstance(last.meta, ImuMeta)
+    assert last.meta.mean[0] == pytest.approx(1.5, abs=0.02)
+    assert max(last.meta.std) < 1
+    assert windower.stats()["invalid"] == 1
+    statistics = RunningStatistics(horizon=1000)
+    statistics.add(np.array([[1.0] * 6, [1e8] * 6]))
+    assert statistics.meta(400.0).mean == (1.0,) * 6
+
+
+@pytest.mark.parametrize("true_hz", [95.0, 100.0, 106.0])
+@pytest.mark.parametrize("lost", [0, 1, 2, 7])
+def test_lost_readings_are_counted_whatever_the_device_s_own_rate(
+    true_hz: float, lost: int
+) -> None:
+    """Breaks if a device 5 % off its nominal rate always or never lacks something."""
+    windower = _windower(2.0, 1.0, 100.0)
+    got: list[Outcome] = []
+    for n in range(1000):
+        if not 500 <= n < 500 + lost:
+            t_ns = T0 + round((n + 0.4) * 1e9 / true_hz)
+            got += windower.push(sample(t_ns, np.full(6, n % 7, np.float32)))
+    missing = [o.n_missing for o in got if isinstance(o, Cut)]
+    assert missing.count(lost) == (len(missing) if lost == 0 else 2)
+    assert set(missing) == {0, lost}
 
 
 def test_statistics_survive_a_clock_step() -> None:

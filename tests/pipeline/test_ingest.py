@@ -91,6 +91,7 @@ def test_a_window_that_the_encoder_never_answers_is_given_up():
     sums_hold(robot)
 
 
+<<<<<<< HEAD
 def told(robot: Robot, why: str) -> None:
     """Wait until the stream's newest health gives that reason."""
     end_s = time.monotonic() + 20
@@ -102,9 +103,20 @@ def told(robot: Robot, why: str) -> None:
 def test_data_that_is_not_finite_is_invalid_input():
     """Breaks if a vector of NaN is published, a broken sensor looks like a broken encoder, or a
     stream that gives nothing has no words for it."""
+=======
+def test_a_hole_in_depth_costs_no_window():
+    """Breaks if one NaN pixel, documented as a hole, drops the window."""
+
+    def pierce(sample: Sample) -> Sample:
+        depth = sample.data.copy()
+        depth[0, 0] = np.nan
+        return replace(sample, data=depth)
+
+>>>>>>> drivers
     with Robot("depth") as robot:
-        Probe.tell["depth"] = lambda s: replace(s, data=np.full((4, 4), np.nan, np.float32))
+        Probe.tell["depth"] = pierce
         robot.start()
+<<<<<<< HEAD
         robot.wait(Tombstone, 2, reason=Reason.INVALID_INPUT)
         told(robot, "a window cannot be encoded: the encoder gave no finite vector")
         Probe.tell.clear()
@@ -113,6 +125,46 @@ def test_data_that_is_not_finite_is_invalid_input():
     assert "no finite vector" in robot.events("invalid_input")[0]["why"]
     assert all(np.isfinite(e.vector).all() for e in robot.of(Embedding))
     sums_hold(robot)
+=======
+        robot.wait(Embedding, 3)
+        Probe.tell.clear()
+    assert all(np.isfinite(e.vector).all() for e in robot.of(Embedding))
+    assert robot.of(Tombstone, reason=Reason.INVALID_INPUT) == []
+    sums_hold(robot)
+
+
+def test_samples_of_another_form_are_counted_and_the_health_says_what_they_were():
+    """Breaks if a stream whose frames cannot be used stays "running" without a word."""
+    with Robot("depth") as robot:
+        Probe.tell["depth"] = lambda s: replace(s, data=np.zeros((0, 4), np.float32))
+        robot.start()
+        end_s = time.monotonic() + 10
+        while not (told := [h for h in robot.of(Health) if "refused" in h.detail["why"]]):
+            assert time.monotonic() < end_s
+            time.sleep(0.05)
+        Probe.tell.clear()
+        robot.wait(Embedding, 2)
+    assert "got float32 of shape (0, 4)" in told[0].detail["why"]
+    assert robot.of(Health)[-1].detail["invalid"] > 0
+    assert robot.events("samples_refused")
+
+
+def test_counters_of_any_numbers_reach_the_health():
+    """Breaks if a driver's np.int64 ends the windows thread, or its float costs every State."""
+    odd = {"frames": np.int64(3), "load": 0.5, "bad": None, "nan": float("nan")}
+    Probe.counters = odd  # type: ignore[attr-defined]
+    try:
+        with Robot("depth") as robot:
+            ingest = robot.start()
+            robot.wait(Health, 2, state="running")
+            ingest.check_health()
+            detail = robot.of(Health)[-1].detail
+    finally:
+        del Probe.counters  # type: ignore[attr-defined]
+    assert detail["frames"] == 3
+    assert detail["load"] == 0
+    assert "nan" not in detail
+>>>>>>> drivers
 
 
 def test_pause_closes_the_device_and_is_told_as_such():
@@ -159,8 +211,8 @@ def test_a_gap_after_a_pause_is_the_sensors_own():
     sums_hold(robot)
 
 
-def test_one_sample_that_breaks_the_windower_costs_that_sample():
-    """Breaks if an exception in the window thread ends the stream in silence."""
+def test_a_sample_without_a_time_costs_that_sample():
+    """Breaks if a stamp that is no number ends the window thread, or the stream, in silence."""
     bad = iter([False, False, True])
 
     def spoil(sample: Sample) -> Sample:
@@ -171,10 +223,10 @@ def test_one_sample_that_breaks_the_windower_costs_that_sample():
         ingest = robot.start()
         robot.wait(Embedding, 3)
         ingest.check_health()
-        told = robot.events("window_error")
+        told = robot.events("samples_refused")
         robot.wait(Health, 2, state="running")
-    assert told[0]["why"].startswith("TypeError")
-    assert robot.of(Health)[-1].detail["window_errors"] == 1
+    assert told[0]["why"].startswith("t_ns: wanted nanoseconds as a whole number, got NoneType")
+    assert robot.of(Health)[-1].detail["invalid"] == 1
     sums_hold(robot)
 
 

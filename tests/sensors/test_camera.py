@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 import time
 from itertools import pairwise
 
@@ -329,3 +331,112 @@ def test_rgb_takes_grey_and_alpha_and_refuses_the_rest():
     assert rgb("cam", np.full((9, 9, 4), (1, 2, 3, 9), np.uint8))[0, 0].tolist() == [3, 2, 1]
     with pytest.raises(WrongFormat, match="uint16"):
         rgb("cam", np.zeros((9, 9), np.uint16))
+
+
+SPOILT = {
+    "empty": lambda jpeg: b"",
+    "garbage": lambda jpeg: bytes(range(256)) * 8,
+    "cut": lambda jpeg: jpeg[: len(jpeg) // 2],
+}
+
+
+@pytest.mark.parametrize("kind", sorted(SPOILT))
+def test_a_bad_frame_costs_that_frame(server, opened, kind):
+    """Breaks if one unreadable JPEG of twenty ends the stream, or passes for a picture."""
+    server.picture = lambda _: np.full((240, 320, 3), (200, 30, 60), np.uint8)
+    server.spoil = lambda i, jpeg: SPOILT[kind](jpeg) if i % 20 == 19 else jpeg
+    camera = opened(source=server.url)
+    before = len(server.sent)
+    samples = read_for(camera, 3.0)
+    sent = len(server.sent) - before
+    assert len(samples) + camera.counters["skipped"] > 0.8 * sent
+    assert 1 <= camera.counters["bad"] <= sent // 20 + 3
+    for sample in samples:
+        assert np.abs(sample.data.mean((0, 1)) - (200, 30, 60)).max() < 6
+
+
+def test_frames_that_are_all_bad_are_a_loss(server, opened):
+    """Breaks if a camera that sends rubbish alone looks alive."""
+    camera = opened(source=server.url)
+    server.spoil = lambda i, jpeg: SPOILT["garbage"](jpeg)
+    with pytest.raises(DeviceLost, match="gives no more frames"):
+        read_for(camera, 10)
+
+
+def test_a_camera_that_is_turned_is_not_squeezed(server, opened):
+    """Breaks if 480x640 comes in the 640x480 of the first frame, everything in it half as wide."""
+    server.picture = lambda i: grey(i, 480, 640)
+    camera = opened(source=server.url)
+    assert read_for(camera, 0.3)[-1].data.shape == (480, 640, 3)
+    server.picture = lambda i: grey(i, 640, 480)
+    end_s = time.monotonic() + 10
+    shapes = set()
+    while (640, 480, 3) not in shapes and time.monotonic() < end_s:
+        shapes |= {s.data.shape for s in camera.read(0.2)}
+    assert shapes <= {(480, 640, 3), (640, 480, 3)}
+    assert camera.counters["resized"] == 1
+
+
+def test_a_size_that_was_asked_for_must_last(server, opened):
+    """Breaks if a camera of a configured size goes on in another one."""
+    camera = opened(source=server.url, width=320, height=240)
+    server.picture = lambda i: grey(i, 320, 240)
+    with pytest.raises(DeviceLost, match="changed from 320x240 to 240x320"):
+        read_for(camera, 10)
+    camera.close()
+    with pytest.raises(WrongFormat, match="gives 240x320"):
+        camera.open(time.time_ns)
+
+
+def rewritten(path, target, *options):
+    """The same packets in another container."""
+    command = ["ffmpeg", "-loglevel", "error", "-y", "-i", str(path), *options, str(target)]
+    subprocess.run(command, check=True)
+    return target
+
+
+def test_a_file_plays_by_the_times_of_its_frames(tmp_path):
+    """Breaks if a header's rate is believed where the frames' own times say otherwise."""
+    plain = write_rgb(tmp_path / "v.mkv", counted(12), 10)
+    slow = "setpts='if(lt(N,6),N,6+4*(N-6))/(10*TB)'"  # 10 Hz, then 2.5 Hz
+    uneven = rewritten(plain, tmp_path / "u.mkv", "-vf", slow, "-fps_mode", "vfr", "-c:v", "ffv1")
+    camera = Camera("cam", source=str(uneven))
+    samples = played(camera)
+    steps_ms = np.diff([s.t_ns for s in samples]) / 1e6
+    assert len(samples) + camera.counters["skipped"] == 12
+    assert steps_ms.max() == pytest.approx(400, abs=5) or camera.counters["skipped"]
+    assert samples[-1].t_ns - samples[0].t_ns == pytest.approx(2.5e9, rel=0.2)
+
+
+def test_a_rate_that_no_camera_gives_is_refused_or_told(tmp_path):
+    """Breaks if nine seconds whose header says 1000 frames per second are over in a tenth."""
+    path = str(tmp_path / "v.avi")
+    writer = cv2.VideoWriter(path, cv2.VideoWriter.fourcc(*"MJPG"), 1000, (64, 48))
+    for picture in counted(10, 48, 64):
+        writer.write(picture)
+    writer.release()
+    with pytest.raises(
+        WrongFormat, match=r"1000 frames per second.*set rate_hz to the rate it was"
+    ):
+        Camera("cam", source=path).open(time.time_ns)
+    camera = Camera("cam", source=path, rate_hz=20)
+    samples = played(camera)
+    assert camera.rate_hz == 20
+    assert samples[-1].t_ns - samples[0].t_ns >= 0.4e9
+
+
+def test_a_damaged_place_in_a_file_is_not_its_end(tmp_path):
+    """Breaks if one bad frame of a recording ends it."""
+    path = tmp_path / "v.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 30, (64, 48))
+    for picture in counted(30, 48, 64):
+        writer.write(picture)
+    writer.release()
+    data = bytearray(path.read_bytes())
+    starts = [m.start() for m in re.finditer(b"\xff\xd8\xff", bytes(data))]
+    for start in starts[10:13]:
+        data[start : start + 200] = bytes(200)
+    path.write_bytes(data)
+    camera = Camera("cam", source=str(path))
+    samples = played(camera)
+    assert samples[-1].t_ns - samples[0].t_ns > 0.8e9

@@ -180,3 +180,26 @@ def test_the_test_device_speaks_as_the_data_sheet_says():
     """Breaks if device and parser are wrong in the same way."""
     frames = witmotion((0, 0, G, math.radians(1000), 0, 0))
     assert frames.hex(" ") == ("55 51 00 00 00 00 00 08 c4 09 7b 55 52 00 40 00 00 00 00 c4 09 b4")
+
+
+def test_what_a_line_looked_like_is_in_the_error():
+    """Breaks if a sketch with a time column ends in `check baud and protocol`."""
+    with_time = SerialDevice(100, encode=lambda v: b"123," + csv_line(v))
+    with with_time as device, pytest.raises(WrongFormat, match=r"'123,.*' has 7 columns"):
+        SerialImu("imu", port=device.port, protocol="csv").open(time.time_ns)
+
+
+def test_the_frame_that_a_witmotion_sensor_leaves_out_is_named():
+    """Breaks if an output switched off in the vendor's tool looks like a wrong baud rate."""
+    half = SerialDevice(100, encode=lambda v: witmotion(v)[:11])
+    said = r"type 0x51 come, but none of 0x52 \(gyroscope\): switch"
+    with half as device, pytest.raises(WrongFormat, match=said):
+        SerialImu("imu", port=device.port).open(time.time_ns)
+
+
+@pytest.mark.parametrize("felt", [1000.0, 0.5, 40.0])
+def test_gravity_that_no_robot_feels_is_refused(felt):
+    """Breaks if milli-g, or gravity taken off, passes at opening."""
+    device = SerialDevice(100, lambda t: (0, 0, felt, 0, 0, 0), csv_line)
+    with device as port, pytest.raises(WrongFormat, match="gravity would be"):
+        SerialImu("imu", port=port.port, protocol="csv").open(time.time_ns)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import pytest
 from hypothesis import given
@@ -106,3 +107,40 @@ def test_no_bytes_raise(data, parse):
     parser.feed(b"[" * 900 + b"\n" + data)
     assert parser.unpaired == 0
     assert len(AXES) == 6
+
+
+def bad_line(line, **options):
+    """What is said of a line that is no reading."""
+    parser = Lines(csv, **options)
+    assert parser.feed(b"0,0,9.8,0,0,0\n" + line + b"\n")[1:] == []
+    return parser.why
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"123,0,0,9.8,0,0,0", r"'123,0,0,9.8,0,0,0' has 7 columns, option columns names 6 \(ax"),
+        (b"0,01;0,02;9,81;0,0;0,0;0,0", "12 columns.*a comma as the decimal point"),
+        (b"ax:0 ay:0 az:9.8 gx:0 gy:0 gz:0", "no number in column ax: 'ax:0'"),
+        (b"12,-40,16384,3,2,1", "az would be 1.638e.04 m/s2: raw counts"),
+        (b"0,0,9.8,0,0,0*11", "has checksum 11, its bytes give"),
+        (b"\xfe\x81\x00\x13", "is no text: check baud"),
+    ],
+)
+def test_a_line_that_is_no_reading_is_shown_and_explained(line, says):
+    """Breaks if five causes have one sentence: nobody can tell what the device printed."""
+    assert re.search(says, bad_line(line))
+
+
+@pytest.mark.parametrize("start", [b"$", b"!"])
+@pytest.mark.parametrize("summed", [False, True])
+def test_a_dollar_is_no_part_of_the_checksum(start, summed):
+    """Breaks if `$VNIMU,...*HH` is refused, whose sum leaves the `$` out as NMEA 0183 has it; or
+    the few devices that sum it."""
+    body = b"VNIMU,0,0,9.8,0,0,0"
+    line = start + body + b"*%02X\n" % xor(start + body if summed else body)
+    named = ("id", *AXES)
+    for columns in (AXES, named):  # the tag may be declared, or not
+        readings, parser = csv_of(line * 2, columns=columns)
+        assert readings == [(0, 0, 9.8, 0, 0, 0)] * 2
+        assert parser.bad == 0

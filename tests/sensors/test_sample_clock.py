@@ -91,6 +91,43 @@ def test_a_drained_source_tells_a_loss_at_once():
     assert abs(stamped - 1004 * S) < 15e6
 
 
+@pytest.mark.parametrize("lost", [1, 2, 3, 9])
+@pytest.mark.parametrize("jitter_ms", [0.5, 3.0])
+def test_a_small_loss_is_noticed_within_two_seconds(lost, jitter_ms):
+    """Breaks if two lost readings of 100 Hz are smeared over ten seconds."""
+    draw = random.Random(lost)
+    clock = SampleClock(100.0, 0.2, 4_000_000)
+    gap = (5.0, 5.0 + lost / 100 - 0.001)
+    rows = run(clock, 99.3, lambda: draw.uniform(0, jitter_ms), 9, lost=gap)
+    assert clock.jumps == 1
+    assert clock.lost == lost
+    late = [(stamped - true) / 1e6 for true, stamped, _ in rows if true > 1006.6 * S]
+    assert min(late) > -3
+    assert max(late) < jitter_ms + 4
+
+
+def test_jitter_of_a_slow_link_is_no_loss():
+    """Breaks if a Bluetooth port that holds readings back for 50 ms now and then loses some."""
+    draw = random.Random(5)
+    clock = SampleClock(100.0, 0.2, 4_000_000)
+    rows = run(clock, 100, lambda: draw.choice([1, 2, 20, 50]) + draw.random(), 60)
+    assert clock.jumps == 0
+    stamps = [stamped for _, stamped, _ in rows if stamped > 1001 * S]
+    assert all(b > a for a, b in pairwise(stamps))
+
+
+@pytest.mark.parametrize("phase", range(12))
+def test_a_backlog_moves_nothing_wherever_it_falls(phase):
+    """Breaks if a stall that begins with a block of the fit is taken for a loss."""
+    clock = SampleClock(100.0, 0.2, 4_000_000)
+    for index in range(600):
+        due_ns = 1000 * S + index * 10_000_000
+        stalled = 300 + 5 * phase <= index < 370 + 5 * phase
+        arrival_ns = 1000 * S + (370 + 5 * phase) * 10_000_000 if stalled else due_ns
+        assert abs(clock.stamp(1, arrival_ns) - due_ns) < 2e6
+    assert clock.jumps == 0
+
+
 def test_lateness_shows_a_silent_lag():
     """Breaks if a backlog of seconds in the sound server cannot be seen."""
     clock = SampleClock(48000.0, 1e-4)

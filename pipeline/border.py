@@ -1,0 +1,123 @@
+"""What a driver hands over, made ours: a sample of its modality's form, or a refusal that says why.
+
+Drivers are anybody's. Their numbers are NumPy's, or floats where whole ones were meant; their
+arrays have other widths, strides and byte orders. All of that is converted here, once. What cannot
+be converted without a guess is refused, and so is what no device measures or no clock says.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from bindstream.errors import InvalidInput
+from bindstream.feed import formed
+from bindstream.imu import reading_doubt
+from bindstream.types import Array, Modality, Sample
+
+AHEAD_NS = 1_000_000_000
+"""A stamp this far after its own arrival is no time of capture, whatever the clocks' jitter."""
+BEHIND_NS = 60_000_000_000
+"""No live sensor is a minute late: such a stamp is in another unit, or of another clock."""
+
+
+def samples_of(read: Any) -> list[Sample]:
+    """What ``Driver.read`` returned, as a list. Raises TypeError for anything but Samples."""
+    if read is None:
+        return []
+    if isinstance(read, Sample):
+        return [read]
+    if not isinstance(read, Iterable):
+        raise TypeError(f"read gave {type(read).__name__}, wanted a list of Sample")
+    samples = list(read)
+    for sample in samples:
+        if not isinstance(sample, Sample):
+            raise TypeError(f"read gave a list with {type(sample).__name__}, wanted Sample")
+    return samples
+
+
+def admitted(sample: Sample, modality: Modality) -> Sample:
+    """The same sample with whole times and data as ``bindstream.Sample`` has it for the modality.
+
+    Raises InvalidInput, saying what was wanted and what came.
+    """
+    arrival_ns = _whole_ns("arrival_ns", sample.arrival_ns)
+    t_ns = _whole_ns("t_ns", sample.t_ns)
+    _check_time(t_ns, arrival_ns)
+    data = _formed(modality, sample.data)
+    if modality is Modality.IMU and (doubt := reading_doubt(data.tolist())):
+        raise InvalidInput(f"imu: {doubt}")
+    return Sample(sample.stream, t_ns, data, arrival_ns, sample.meta)
+
+
+def counted(counters: Any) -> dict[str, int]:
+    """A driver's counters as plain whole numbers by name; what is no number is left out.
+
+    Raises TypeError for anything but a map.
+    """
+    found = {plain(str(name)): _count(value) for name, value in dict(counters).items()}
+    return {name: count for name, count in found.items() if count is not None}
+
+
+def rate_of(driver: Any) -> float:
+    """A driver's ``rate_hz`` as a plain float; 0, as where there is none, for what is no rate."""
+    try:
+        rate_hz = _number(getattr(driver, "rate_hz", 0.0))
+    except Exception:  # a property that fails before the device is open
+        return 0.0
+    return rate_hz if rate_hz is not None and rate_hz > 0 else 0.0
+
+
+def plain(words: str) -> str:
+    """The same words, as UTF-8 can have them: a file's name may hold bytes that are no text."""
+    return words.encode("utf-8", "replace").decode()
+
+
+def _formed(modality: Modality, data: Any) -> Array:
+    try:
+        return formed(modality, data)
+    except InvalidInput:
+        raise
+    except Exception as error:  # of whatever array that is: a ragged list, a tensor on a GPU
+        raise InvalidInput(f"{modality}: {type(data).__name__} is no array: {error}") from error
+
+
+def _whole_ns(name: str, value: Any) -> int:
+    number = _number(value)
+    if number is None or not 0 <= number < 2**63:
+        raise InvalidInput(f"{name}: wanted nanoseconds as a whole number, got {_shown(value)}")
+    try:
+        return operator.index(value)
+    except TypeError:  # a float: as exact as it came
+        return int(value)
+
+
+def _check_time(t_ns: int, arrival_ns: int) -> None:
+    if t_ns - arrival_ns > AHEAD_NS:
+        off_s = (t_ns - arrival_ns) / 1e9
+        raise InvalidInput(f"t_ns: {off_s:.3g} s after its arrival: is it of another clock?")
+    if arrival_ns - t_ns > BEHIND_NS:
+        off_s = (arrival_ns - t_ns) / 1e9
+        raise InvalidInput(f"t_ns: {off_s:.3g} s before its arrival: wanted Unix nanoseconds")
+
+
+def _count(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None or abs(number) >= 2**63 else int(number)
+
+
+def _number(value: Any) -> float | None:
+    """Python's, NumPy's or anybody's number as a float; None for what is none, or not finite."""
+    if isinstance(value, str | bytes):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _shown(value: Any) -> str:
+    return f"{type(value).__name__} {str(value)[:40]}"
