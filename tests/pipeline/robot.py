@@ -24,7 +24,7 @@ from bindstream.types import Embedding, Event, Health, Modality, Sample, Tombsto
 from bindstream.wire import Message
 from encoders.batcher import Batcher
 from pipeline.ingest import Ingest
-from pipeline.plan import PublishPlan, QuestionPlan, StreamPlan
+from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
 from pipeline.publish import Publish
 from tests.system.toy_encoder import ToyEncoder
 
@@ -79,7 +79,8 @@ class Handle:
         return await self._batcher.in_thread(lambda: self._encoder.encode_text(texts))
 
     async def _describe(self) -> dict[str, Any]:
-        return {"space_id": self._encoder.space_id}
+        windows = {Modality.DEPTH.value: (None, 1)}
+        return {"space_id": self._encoder.space_id, "windows": windows}
 
 
 class Probe:
@@ -122,9 +123,8 @@ def stream_plan(stream: str = "depth", **changes: Any) -> StreamPlan:
         "modality": Modality.DEPTH,
         "driver": "tests.pipeline.robot:Probe",
         "options": {},
-        "length_s": HOP_S,
+        "length_s": None,
         "hop_s": HOP_S,
-        "frames": 1,
         "deadline_s": 5.0,
         "in_flight": 1,
     }
@@ -144,18 +144,13 @@ class Robot:
         endpoint: str | None = None,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bs-t-", dir="/tmp"))
-        self.plan = PublishPlan(
-            robot="rover",
-            endpoint=endpoint or f"tcp://127.0.0.1:{free_port()}",
-            dtype="float32",
-            streams=dict.fromkeys(streams, Modality.DEPTH),
-            hops_s=dict.fromkeys(streams, HOP_S),
-            deadlines_s=dict.fromkeys(streams, 5.0),
-            max_ages_s=dict.fromkeys(streams, 2.0),
-            weights={},
+        self.plan = RobotPlan("rover", endpoint or f"tcp://127.0.0.1:{free_port()}")
+        self.live = LivePlan(
+            expect=streams,
             scene_hop_s=0.2,
             scene_delay_s=0.05,
-            questions=questions or [],
+            max_age_s=2.0,
+            questions=tuple(questions or ()),
         )
         self.speaker = Handle(ToyEncoder(None))
         self.heard: list[Message] = []
@@ -170,7 +165,7 @@ class Robot:
             self._environment[name] = os.environ.get(name)
             os.environ[name] = str(self.folder)
         Probe.tell.clear()
-        self.publish = Publish(self.plan, self.speaker)
+        self.publish = self._published()
         self._listener.start()
         return self
 
@@ -185,7 +180,12 @@ class Robot:
 
     def restart_publisher(self) -> None:
         self.publish.close()
-        self.publish = Publish(self.plan, self.speaker)
+        self.publish = self._published()
+
+    def _published(self) -> Publish:
+        publish = Publish(self.plan, self.speaker, lambda live: live)
+        publish.reconfigure(self.live)  # as Serve does
+        return publish
 
     def of(self, kind: Any, **fields: Any) -> list[Any]:
         return [
