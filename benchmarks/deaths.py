@@ -45,10 +45,9 @@ WANTED = {
     "run": "the next run ends what is left and delivers as from cold",
 }
 TITLES = {
-    **{stream: f"ray::ServeReplica:bindstream:stream-{stream}" for stream in STREAMS},
-    **{
-        name: f"ray::ServeReplica:bindstream:{name}" for name in ("encoder", "publisher", "ingress")
-    },
+    **{stream: f"ray::ServeReplica:{stream}:stream" for stream in STREAMS},
+    "encoder": "ray::ServeReplica:encoder:encoder",
+    **{name: f"ray::ServeReplica:robot:{name}" for name in ("publisher", "ingress")},
     "controller": "ray::ServeController",
     "proxy": "ray::ProxyActor",
 }

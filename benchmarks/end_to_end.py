@@ -78,10 +78,10 @@ def huge_config(folder: Path) -> Path:
     said = {"name": "random_huge", "space_id": "random_huge:0", "config": {}, "licence": "none"}
     save(model.state_dict(), weights, said)
     document = yaml.safe_load(shipped_path().read_text())
-    args = document["applications"][0]["args"]
-    args["encoder"]["weights"] = str(weights)
-    args["streams"] = [s for s in args["streams"] if s["modality"] == "audio"]
-    del args["labels"]
+    apps = {app["name"]: app for app in document["applications"]}
+    apps["encoder"]["args"]["weights"] = str(weights)
+    apps["robot"]["deployments"][0]["user_config"] = {}
+    document["applications"] = [apps["encoder"], apps["ears"], apps["robot"]]
     path = folder / "ray_config.yaml"
     path.write_text(yaml.safe_dump(document))
     return path
@@ -102,7 +102,7 @@ def measure_pipeline(config: Path, seconds: float) -> dict[str, Any]:
     result = figures(seen)
     encode_s = sum(e.encode_ms for e in seen) / 1e3
     ours = sum(s for role, s in spent.items() if role.startswith("ours"))
-    replicas = len(load(config).args.streams) + len(load(config).args.encoders) + 1
+    replicas = len(load(config).streams) + len(load(config).encoders) + 1
     idle = spent[IDLE] * replicas  # what as many replicas cost that do nothing
     result["cpu_beyond_encode_ms"] = (ours - encode_s - idle) / len(seen) * 1e3
     result["cpu_with_idle_replicas_ms"] = (ours - encode_s) / len(seen) * 1e3
@@ -120,8 +120,8 @@ def running(config: Path) -> Iterator[tuple[psutil.Process, str, dict[str, float
         log = (Path(folder) / "log").open("w")
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
-            started = first_vectors(child, {s.name for s in load(config).args.streams})
-            yield psutil.Process(child.pid), load(config).args.publish.endpoint, started
+            started = first_vectors(child, {s.name for s in load(config).streams})
+            yield psutil.Process(child.pid), load(config).robots[0].args.publish.endpoint, started
         finally:
             child.terminate()
             child.communicate(timeout=60)
@@ -172,7 +172,7 @@ def role(process: psutil.Process, root: psutil.Process) -> str:
     name = words[0].partition(".")[0] if words else ""
     if process.pid == root.pid:
         return "run (the live table)"
-    if ":stream-" in name:
+    if name.endswith(":stream"):
         return "ours: streams"
     if name.startswith("ray::ServeReplica:"):
         deployment = name.rpartition(":")[2]

@@ -105,7 +105,7 @@ def main() -> int:
 def robot(config: Path) -> Iterator[psutil.Process]:
     """``bindstream run`` on free ports; yields once every stream has delivered. Raises RuntimeError
     when that does not come to pass."""
-    wanted = {stream.name for stream in load(config).args.streams}
+    wanted = {stream.name for stream in load(config).streams}
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         copy = Path(folder) / "ray_config.yaml"
         copy.write_text(yaml.safe_dump(on_free_ports(yaml.safe_load(config.read_text()))))

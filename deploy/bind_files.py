@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, out: Path) -> int:
     if len(names) < _LEAST:
         raise ConfigError(f"{args.pairs}: wants at least {_LEAST} moments, got {len(names)}")
     if modality is Modality.DEPTH:
-        first = next(paired_files.read(args.pairs, modality, names[:1]))
+        _, first = next(paired_files.read(args.pairs, modality, names[:1]))
         card = depth_settings(card, first.meta, args.nearest_m)
     warmup = min(20, args.steps // 2)
     schedule = Schedule(args.steps, args.batch, args.lr, warmup, seed=args.seed, device=args.device)

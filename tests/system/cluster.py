@@ -87,26 +87,31 @@ class Cluster:
 
     def replicas(self) -> dict[str, psutil.Process]:
         """Deployment name -> process."""
-        prefix = "ray::ServeReplica:bindstream:"
         found = {title(p): p for p in self.family() if p.is_running()}
-        return {t.removeprefix(prefix): p for t, p in found.items() if t.startswith(prefix)}
+        parts = {t: t.removeprefix("ray::ServeReplica:").split(":") for t in found if ":" in t}
+        named = {t: part[0] if part[-1] == "stream" else part[-1] for t, part in parts.items()}
+        return {named[t]: found[t] for t in parts if t.startswith("ray::ServeReplica:")}
 
     def serve(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [BIN / "serve", *words], env=self.env, capture_output=True, text=True, timeout=60
         )
 
-    def application(self) -> dict[str, Any]:
-        """What ``serve status`` says of the application; {} when there is none."""
+    def applications(self) -> dict[str, Any]:
+        """What ``serve status`` says of each application."""
         import yaml
 
         said = self.serve("status")
         status = yaml.safe_load(said.stdout) if said.returncode == 0 else {}
-        app: dict[str, Any] = (status or {}).get("applications", {}).get("bindstream", {})
-        return app
+        found: dict[str, Any] = (status or {}).get("applications", {})
+        return found
 
     def until_running(self, timeout_s: float = 90) -> None:
-        self._until(lambda: self.application().get("status") == "RUNNING", timeout_s, "RUNNING")
+        self._until(self._all_run, timeout_s, "RUNNING")
+
+    def _all_run(self) -> bool:
+        states = {app["status"] for app in self.applications().values()}
+        return states == {"RUNNING"}
 
     def _until(self, condition: Any, timeout_s: float, what: str) -> None:
         until_s = time.monotonic() + timeout_s
@@ -115,5 +120,5 @@ class Cluster:
                 return
             time.sleep(0.5)
         log = (self.folder / "head.txt").read_text()[-2000:]
-        state = json.dumps(self.application())[:3000]
+        state = json.dumps(self.applications())[:3000]
         raise AssertionError(f"no {what} in {timeout_s} s; {state}; {log}")

@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 import yaml
 
+from tests.deploy.configs import document
+
 START_S = 90.0
 
 
@@ -30,6 +32,13 @@ def title(process: psutil.Process) -> str:
     """How Ray names a process, without the method that it runs right now."""
     words = " ".join(process.cmdline()).split()
     return words[0].partition(".")[0] if words else ""
+
+
+def replica_title(part: str) -> str:
+    """Of ``encoder``, ``publisher``, ``ingress`` or ``stream-NAME``: application, deployment."""
+    app = "robot" if part in ("publisher", "ingress") else part
+    deployment = "stream" if part.startswith("stream-") else part
+    return f"ray::ServeReplica:{app}:{deployment}"
 
 
 class Robot:
@@ -56,18 +65,9 @@ class Robot:
         self.process: subprocess.Popen[str] | None = None
 
     def _document(self, args: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "proxy_location": "HeadOnly",
-            "http_options": {"host": "127.0.0.1", "port": self.http_port},
-            "applications": [
-                {
-                    "name": "bindstream",
-                    "route_prefix": "/",
-                    "import_path": "deploy.app:build",
-                    "args": {"publish": {"endpoint": self.endpoint}, **args},
-                }
-            ],
-        }
+        told = {"publish": {"endpoint": self.endpoint}, **args}
+        streams = told.pop("streams")
+        return {"proxy_location": "HeadOnly", **document(*streams, port=self.http_port, **told)}
 
     def __enter__(self) -> Robot:
         command = [sys.executable, "-m", "deploy.cli", "run", str(self.config), "--json"]
@@ -110,7 +110,7 @@ class Robot:
     def replica(self, deployment: str) -> psutil.Process:
         """The process of a deployment's only replica, by its title."""
         for process in self.family():
-            if title(process) == f"ray::ServeReplica:bindstream:{deployment}":
+            if title(process) == replica_title(deployment):
                 return process
         raise LookupError(f"no replica of {deployment}: {[title(p) for p in self.family()]}")
 
