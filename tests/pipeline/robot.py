@@ -63,6 +63,7 @@ class Handle:
         self.encode_text = _Method(self._loop, self._encode_text)
         self.describe = _Method(self._loop, self._describe)
         self.text_failures = 0
+        self.text_error: Exception | None = None
 
     def options(self, **_: Any) -> Handle:
         return self
@@ -73,6 +74,8 @@ class Handle:
         self._loop.close()
 
     async def _encode_text(self, texts: list[str]) -> Vector:
+        if self.text_error:
+            raise self.text_error
         if self.text_failures:
             self.text_failures -= 1
             raise RuntimeError("still loading")

@@ -284,6 +284,28 @@ def test_a_restarted_publisher_keeps_epoch_and_seq():
     seqs = [m.seq for m in robot.outcomes()]
     assert seqs == sorted(set(seqs))
     assert after[-1].seq - before.seq >= 3
+    sums, seen = robot.account(), robot.outcomes()
+    assert seqs == list(range(len(seqs)))  # no window fell between the two publishers
+    assert sums["captured"] == sums["published"] + sum(sums["dropped"].values())
+    assert sums["refused"] == {}
+    assert {m.life for m in seen} == {before.life, after[-1].life}
+    assert before.life != after[-1].life
+
+
+def test_a_window_that_waited_past_its_deadline_is_late_and_not_asked():
+    """Breaks if the encoder is blamed for a window that it never saw: `late` is promised."""
+    slow = ToyEncoder(None, slow_s=1.2)
+    with Robot("depth") as robot:
+        robot.start("depth", slow, deadline_s=0.5)
+        robot.wait(Tombstone, 1, reason=Reason.ENCODER_TIMEOUT)
+        ingest = robot._ingests[0]
+        window = ingest._slot.take(5.0)
+        assert window is not None
+        ingest._encode_one(replace(window, deadline_ns=window.end_ns - 1))
+        ingest._slot.done()
+        (late,) = robot.wait(Tombstone, 1, reason=Reason.LATE)
+    assert late.seq == window.seq
+    sums_hold(robot)
 
 
 def test_a_restarted_stream_has_a_higher_epoch_and_begins_at_zero():

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import os
+import signal
 import socket
 import threading
 import time
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import zmq
 
-from bindstream.errors import ConfigError
+from bindstream.errors import ConfigError, InvalidInput
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
-from pipeline import publish
-from pipeline.link import Bye, Encoded, Grant, Hello, Link, Opened, State, address
-from pipeline.plan import QuestionPlan
+from pipeline import labels, publish
+from pipeline.epochs import RESERVED
+from pipeline.link import Link, address
+from pipeline.messages import Bye, Encoded, Grant, Hello, Opened, State
+from pipeline.plan import PublishPlan, QuestionPlan
 from pipeline.publish import Publish
-from tests.pipeline.robot import Robot, free_port
+from tests.pipeline.robot import Handle, Robot, free_port
+from tests.system.toy_encoder import ToyEncoder
 
-HELLO = Hello("depth", "a", Modality.DEPTH, 200_000_000, 20.0)
+HELLO = Hello("depth", "a")
 
 
 def encoded(epoch: int, seq: int) -> Encoded:
@@ -32,7 +38,11 @@ def encoded(epoch: int, seq: int) -> Encoded:
 
 
 def opened(epoch: int, seq: int, end_ns: int) -> Opened:
-    return Opened("depth", Modality.DEPTH, epoch, seq, end_ns - 200_000_000, end_ns)
+    return Opened("depth", epoch, seq, end_ns - 200_000_000, end_ns)
+
+
+def state(grant: Grant, name: str = "running") -> State:
+    return State("depth", grant.epoch, grant.offset_ns, name, "", 1.0, 1.0, {})
 
 
 def ask(link: Link) -> Grant:
@@ -66,7 +76,7 @@ def test_a_grant_holds_the_robots_clock():
         link = Link(address("rover"))
         grant = ask(link)
         assert abs(time.monotonic_ns() + grant.offset_ns - time.time_ns()) < 50_000_000
-        assert grant.epoch >= 2  # 1 is the scene's
+        assert grant.epoch > time.time() - 60  # an epoch is about the time of its start
         robot.wait(Event, name="stream_started")
         leave(link, grant)
 
@@ -80,7 +90,7 @@ def test_scenes_tick_on_the_unix_grid_and_are_numbered():
     assert [s.seq for s in scenes] == list(range(len(scenes)))
     steps = np.diff([s.end_ns for s in scenes])
     assert (steps >= 200_000_000).all()
-    assert scenes[0].epoch == 1
+    assert {s.epoch for s in scenes} == {scenes[0].epoch}
     late_ms = [(s.published_ns - s.end_ns) / 1e6 for s in scenes]
     assert min(late_ms) >= 50.0
 
@@ -136,8 +146,9 @@ def test_a_vector_that_is_none_is_refused_not_fatal():
     assert sums["captured"] == sums["published"] + sum(sums["dropped"].values()) == 2
 
 
-def test_a_full_disk_costs_new_streams_their_start_and_nobody_else(monkeypatch):
-    """Breaks if a counter that cannot be written silences streams that run."""
+def test_a_full_disk_costs_nobody_anything_until_it_has_lasted(monkeypatch):
+    """Breaks if a counter that cannot be written silences streams that run, or those that start
+    while numbers are left; or if a start that was refused is refused for ever."""
     with Robot("depth") as robot:
         link = Link(address("rover"))
         grant = ask(link)
@@ -146,20 +157,29 @@ def test_a_full_disk_costs_new_streams_their_start_and_nobody_else(monkeypatch):
             raise OSError(28, "No space left on device")
 
         monkeypatch.setattr(os, "fsync", full)
-        other = Link(address("rover"))
-        second = Hello("depth", "b", Modality.DEPTH, 200_000_000, 20.0)
-        assert other.ask(second, 0.3) is None
-        link.send(opened(grant.epoch, 0, time.time_ns()))
-        link.send(encoded(grant.epoch, 0))
-        robot.wait(Embedding)
+        for n in range(RESERVED - 2):
+            other = Link(address("rover"))
+            assert other.ask(Hello("depth", f"b{n}"), 5.0) is not None
+            other.close()
+        last = Link(address("rover"))
+        assert last.ask(Hello("depth", "late"), 0.3) is None
         monkeypatch.undo()
-        other.close()
-        leave(link, grant)
+        granted = None
+        end_s = time.monotonic() + 10
+        while granted is None:
+            assert time.monotonic() < end_s
+            granted = last.ask(Hello("depth", "late"), 1.0)
+        assert granted.epoch > grant.epoch
+        last.send(opened(granted.epoch, 0, time.time_ns()))
+        last.send(encoded(granted.epoch, 0))
+        robot.wait(Embedding, epoch=granted.epoch)
+        link.close()
+        leave(last, granted)
 
 
 def test_labels_are_learnt_once_the_encoder_speaks(monkeypatch):
     """Breaks if words are given up because the encoder was still loading."""
-    monkeypatch.setattr(publish, "LABELS_RETRY_S", 0.2)
+    monkeypatch.setattr(labels, "RETRY_S", (0.2, 0.4))
     words = QuestionPlan("object", {"cat": ["cat"], "dog": ["dog"]}, ["{}"], [Modality.DEPTH], 0.0)
     robot = Robot("depth", questions=[words])
     robot.speaker.text_failures = 2
@@ -169,6 +189,21 @@ def test_labels_are_learnt_once_the_encoder_speaks(monkeypatch):
         answered = next(e for e in robot.of(Embedding) if e.words)
         assert answered.words["object"] in ("cat", "dog")
         until(lambda: any(s.words for s in robot.of(Scene)))
+
+
+def test_labels_without_an_encoder_for_text_are_given_up_and_told():
+    """Breaks if a robot asks for ever, in a log that nobody reads, for words that cannot come."""
+    words = QuestionPlan("object", {"cat": ["cat"], "dog": ["dog"]}, ["{}"], [Modality.DEPTH], 0.0)
+    robot = Robot("depth", questions=[words])
+    robot.speaker.text_error = InvalidInput("text: this encoder has only depth")
+    with robot:
+        robot.start("depth")
+        told = "given up: InvalidInput: text: this encoder has only depth"
+        robot.wait(Health, state="running")
+        until(lambda: robot.of(Health)[-1].detail.get("labels") == told)
+        until(lambda: robot.publish.status()["labels"] == told)
+        assert robot.events("labels_failed") in ([], [{"why": told}])  # [] if told before we joined
+        until(lambda: "labels" not in [t.name for t in threading.enumerate()])
 
 
 def test_a_wall_clock_that_is_set_is_told(monkeypatch):
@@ -220,11 +255,7 @@ def test_the_end_waits_for_streams_that_drain():
         grant = ask(link)
         link.send(opened(grant.epoch, 0, time.time_ns()))
         link.send(opened(grant.epoch, 1, time.time_ns()))
-        link.send(
-            State(
-                "depth", Modality.DEPTH, grant.epoch, grant.offset_ns, "running", "", 1.0, 1.0, {}
-            )
-        )
+        link.send(state(grant))
         robot.wait(Health, state="running")
         closing = threading.Thread(target=robot.publish.close)
         closing.start()
@@ -290,15 +321,153 @@ def test_a_state_folder_that_cannot_be_written_is_refused(monkeypatch, tmp_path)
 
 
 def test_a_restarted_publisher_keeps_the_time_of_its_running_streams():
-    """Breaks if, once a clock was set, publisher and streams disagree after a crash."""
+    """Breaks if, once a clock was set by an hour, publisher and streams disagree after a crash, or
+    the publisher goes on ticking by the clock that it had at first: no scene, no status and
+    nothing given up for an hour."""
     with Robot("depth") as robot:
+        robot.publish.close()
+        offset_ns = time.time_ns() - time.monotonic_ns() - 3_600_000_000_000  # set by an hour since
+        link = Link(address("rover"))
+        link._hello, link._grant = HELLO, Grant(7, offset_ns, "dead")
+        robot.publish = Publish(robot.plan, robot.speaker)
+        link.send(State("depth", 7, offset_ns, "running", "", 1.0, 1.0, {}))
+        health = robot.wait(Health, state="running")
+        now_ns = time.monotonic_ns() + offset_ns
+        link.send(opened(7, 4, now_ns))
+        link.send(encoded(7, 4))
+        (vector,) = robot.wait(Embedding)
+        scene = robot.wait(Scene)[0]
+        until(lambda: robot.publish.health()["status"] == "ok")
+        link.close()
+    assert abs(health[-1].t_ns - now_ns) < 10**10
+    assert (vector.epoch, vector.seq) == (7, 4)
+    assert abs(scene.end_ns - now_ns) < 10**10
+    assert scene.members[0].seq == 4
+
+
+def test_a_stream_that_dies_is_told_as_failed_and_as_back():
+    """Breaks if a stream that was killed stays "running" on `health/`, over HTTP or for a reader
+    that came after its death; or its return is not told."""
+    with Robot("depth", "never") as robot:
         link = Link(address("rover"))
         grant = ask(link)
-        earlier_ns = grant.offset_ns - 3_600_000_000_000  # before the clock was set by an hour
-        running = State(
-            "depth", Modality.DEPTH, grant.epoch, earlier_ns, "running", "", 1.0, 1.0, {}
-        )
-        link.send(running)
-        health = robot.wait(Health, state="running")
-        link.close()
-    assert abs(health[-1].t_ns - (time.monotonic_ns() + earlier_ns)) < 10**10
+        link.send(state(grant))
+        robot.wait(Health, stream="depth", state="running")
+        (failed,) = robot.wait(Health, stream="depth", state="failed")[:1]
+        assert failed.detail["why"].startswith("nothing heard from it for")
+        assert 0 < failed.t_ns - failed.detail["since_ns"] < 10**10
+        robot.wait(Health, 2, stream="depth", state="failed")
+        robot.wait(Health, 2, stream="never", state="opening")
+        until(lambda: robot.publish.status()["streams"]["depth"]["state"] == "failed")
+        assert "depth" in robot.publish.health()["streams"]
+        before = len(robot.of(Health, stream="depth", state="running"))
+        link.send(state(grant))
+        robot.wait(Health, before + 1, stream="depth", state="running")
+        assert [e["stream"] for e in robot.events("stream_failed")] == ["depth"]
+        assert [e["stream"] for e in robot.events("stream_back")] == ["depth"]
+        leave(link, grant)
+
+
+def test_a_publisher_that_hangs_fails_its_health_check(monkeypatch):
+    """Breaks if Serve keeps a publisher whose thread stands still for ever."""
+    monkeypatch.setattr(publish, "HUNG_S", 0.3)
+    release = threading.Event()
+    with Robot("depth") as robot:
+        robot.publish.check_health()
+        monkeypatch.setattr(robot.publish, "_watch", lambda: release.wait(10))
+
+        def hangs() -> bool:
+            try:
+                robot.publish.check_health()
+            except RuntimeError as error:
+                return "has hung for" in str(error)
+            return False
+
+        until(hangs)
+        release.set()
+
+
+def serve(plan: PublishPlan, folder: str) -> None:
+    """A publisher in a process of its own, until it is killed."""
+    os.environ["BINDSTREAM_RUNTIME_DIR"] = os.environ["BINDSTREAM_STATE_DIR"] = folder
+    robot = Publish(plan, Handle(ToyEncoder(None)))
+    while robot:
+        time.sleep(1)
+
+
+@pytest.fixture
+def apart():
+    """A robot whose publisher is a process, to be stopped and killed; ``begin`` starts another."""
+    robot = Robot("depth")
+    spawn = multiprocessing.get_context("spawn")
+    processes: list[Any] = []
+
+    def begin() -> Any:
+        processes.append(spawn.Process(target=serve, args=(robot.plan, str(robot.folder))))
+        processes[-1].start()
+        return processes[-1]
+
+    with robot:
+        robot.publish.close()
+        yield robot, begin
+        for process in processes:
+            process.kill()
+            process.join()
+
+
+def test_of_what_queued_before_a_stopped_publisher_the_newest_is_sent(apart):
+    """Breaks if a publisher that stood still for six seconds then sends all that queued, in turn,
+    as if it were news; or leaves one of those windows without an outcome."""
+    robot, begin = apart
+    process = begin()
+    link = Link(address("rover"))
+    grant = None
+    while grant is None:
+        grant = link.ask(HELLO, 5.0)
+
+    def cut(seq: int) -> None:
+        now_ns = time.monotonic_ns() + grant.offset_ns
+        link.send(opened(grant.epoch, seq, now_ns))
+        link.send(msgspec.structs.replace(encoded(grant.epoch, seq), encoded_ns=now_ns))
+
+    for seq in range(3):
+        cut(seq)
+        time.sleep(0.2)
+    robot.wait(Embedding, 3)
+    os.kill(process.pid, signal.SIGSTOP)
+    for seq in range(3, 33):
+        cut(seq)
+        time.sleep(0.2)
+    os.kill(process.pid, signal.SIGCONT)
+    until(lambda: len(robot.outcomes()) == 33, 10.0)
+    assert [m.seq for m in robot.outcomes()] == list(range(33))
+    after = robot.outcomes()[3:]
+    fresh = [m for m in after if isinstance(m, Embedding)]
+    assert [m.seq for m in fresh if m.seq < 32] in ([], [31])  # 31: two hops old at most
+    assert fresh[-1].seq == 32
+    assert {m.reason for m in after if isinstance(m, Tombstone)} == {Reason.SUPERSEDED}
+    link.close()
+
+
+def test_a_publisher_that_is_killed_leaves_nothing_unaccounted(apart):
+    """Breaks if windows that were open, or on their way to a publisher that was killed, are a gap
+    for readers instead of an outcome; or if one comes twice."""
+    robot, begin = apart
+    process = begin()
+    ingest = robot.start("depth", ToyEncoder(None, slow_s=0.3))
+    robot.wait(Embedding, 3)
+    for _ in range(2):
+        process.kill()
+        process.join()
+        before = len(robot.of(Embedding))
+        time.sleep(1.0)
+        process = begin()
+        robot.wait(Embedding, before + 3, timeout_s=30.0)
+    ingest.close()
+    robot.wait(Health, state="stopped")
+    seqs = [m.seq for m in robot.outcomes()]
+    assert seqs == list(range(len(seqs)))
+    assert len({m.epoch for m in robot.outcomes()}) == 1
+    account = robot.account()
+    assert account["refused"] == {}
+    assert account["open"] == 0
