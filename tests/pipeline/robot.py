@@ -168,7 +168,7 @@ class Robot:
             self._environment[name] = os.environ.get(name)
             os.environ[name] = str(self.folder)
         Probe.tell.clear()
-        self.publish = self._published()
+        self.publish = self.published()
         self._listener.start()
         return self
 
@@ -183,9 +183,9 @@ class Robot:
 
     def restart_publisher(self) -> None:
         self.publish.close()
-        self.publish = self._published()
+        self.publish = self.published()
 
-    def _published(self) -> Publish:
+    def published(self) -> Publish:
         publish = Publish(self.plan, self.speaker, lambda live: live)
         publish.reconfigure(self.live)  # as Serve does
         return publish

@@ -10,9 +10,10 @@ import pytest
 import zmq
 
 from bindstream.errors import ConfigError
-from bindstream.types import Reason
+from bindstream.types import Modality, Reason
 from pipeline.link import Link, address
 from pipeline.messages import (
+    About,
     Bye,
     Dropped,
     Encoded,
@@ -29,7 +30,8 @@ from pipeline.messages import (
 )
 from pipeline.outbox import MOST
 
-HELLO = Hello("front", "a")
+ABOUT = About(Modality.VISION, 500_000_000, 5_000_000_000, app="front")
+HELLO = Hello("front", "a", ABOUT)
 MESSAGES = [
     HELLO,
     Opened("front", 3, 7, 1, 2),
@@ -183,7 +185,7 @@ def test_a_new_publisher_is_told_again_what_no_publisher_settled(linked):
     link.send(said[-1])
     answer(socket, Introduce("two"))  # the predecessor died with all that
     heard(link)
-    assert upward(socket, 4) == [Resume("front", "a", 9, 1234, next_seq=1), *said[2:]]
+    assert upward(socket, 4) == [Resume("front", "a", ABOUT, 9, 1234, next_seq=1), *said[2:]]
     link.send(vector(2))
     answer(socket, Introduce("two"))  # asked once more: it has been told
     heard(link)
@@ -231,7 +233,7 @@ def test_of_old_windows_the_vectors_are_not_kept(linked):
     answer(socket, Introduce("two"))
     heard(link)
     resume, *again = upward(socket, 201)
-    assert resume == Resume("front", "a", 9, 1234, next_seq=0)
+    assert resume == Resume("front", "a", ABOUT, 9, 1234, next_seq=0)
     assert [m.seq for m in again[1::2]] == list(range(100))
     kinds = [type(m) for m in again[1::2]]
     assert kinds == [Dropped] * 92 + [Encoded] * 8

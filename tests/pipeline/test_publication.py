@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Tombstone
-from pipeline.messages import Bye, Dropped, Encoded, Happened, Hello, Opened, Resume, State
-from pipeline.plan import PublishPlan
-from pipeline.publication import PATIENCE_NS, SLEPT_NS, Publication
+from pipeline.messages import About, Bye, Dropped, Encoded, Happened, Hello, Opened, Resume, State
+from pipeline.plan import LivePlan
+from pipeline.publication import FORGET_NS, PATIENCE_NS, SLEPT_NS, Publication
 from pipeline.stream import SILENT_NS, START_NS
 from pipeline.words import Question
 
@@ -24,25 +24,23 @@ STREAMS = {"front": Modality.VISION, "imu": Modality.IMU}
 UNIT = (np.eye(4)[0]).astype("<f4")
 
 
+ABOUT = {
+    name: About(modality, S // 2, 5 * S, app=f"stream-{name}") for name, modality in STREAMS.items()
+}
+
+
 def publication(first_epoch: int = 1) -> Publication:
-    plan = PublishPlan(
-        robot="rover",
-        endpoint="tcp://127.0.0.1:*",
-        dtype="float32",
-        streams=STREAMS,
-        hops_s=dict.fromkeys(STREAMS, 0.5),
-        deadlines_s=dict.fromkeys(STREAMS, 5.0),
-        max_ages_s=dict.fromkeys(STREAMS, 2.5),
-        weights={},
-        scene_hop_s=0.5,
-        scene_delay_s=0.1,
-        questions=[],
-    )
-    return Publication(plan, first_epoch, count(first_epoch + 1).__next__)
+    p = Publication("rover", first_epoch, count(first_epoch + 1).__next__)
+    p.configure(LivePlan(expect=tuple(STREAMS), max_age_s=2.5), T_NS)
+    return p
 
 
 def hello(stream: str = "front", instance: str = "a") -> Hello:
-    return Hello(stream, instance)
+    return Hello(stream, instance, ABOUT[stream])
+
+
+def resume(next_seq: int) -> Resume:
+    return Resume("front", "a", ABOUT["front"], 7, 0, next_seq=next_seq)
 
 
 def opened(epoch: int, seq: int, stream: str = "front") -> Opened:
@@ -220,14 +218,44 @@ def test_the_same_start_asked_twice_gets_the_same_epoch():
     assert epoch_of(p, "b") > first
 
 
-def test_a_stream_of_another_robot_gets_no_grant():
-    """Breaks if a redeploy lets a new stream start under epoch 0, below all that follow."""
+def test_a_stream_that_nobody_announced_is_taken_in():
+    """Breaks if adding a stream needs the publisher to be told first, or scenes leave it out."""
     p = publication()
-    grant, said = p.greet(Hello("rear", "x"), T_NS, 0)
-    assert grant is None
-    assert said == []
-    assert p.hear(Bye("rear", 3), T_NS) == []
-    assert p.status(T_NS)["refused"] == 2
+    about = About(Modality.AUDIO, S, 5 * S, app="stream-rear")
+    grant, said = p.greet(Hello("rear", "x", about), T_NS, 0)
+    assert grant.epoch > 0
+    assert [m.name for m in said] == ["stream_started"]
+    p.hear(opened(grant.epoch, 0, "rear"), T_NS)
+    p.hear(encoded(grant.epoch, 0, "rear"), T_NS)
+    scene = p.scene(T_NS, T_NS)
+    assert scene is not None
+    assert {m.stream for m in scene.members if m.weight > 0} == {"rear"}
+    assert p.status(T_NS)["streams"]["rear"]["app"] == "stream-rear"
+
+
+def test_a_stream_that_was_removed_is_forgotten_and_one_expected_back_is_not():
+    """Breaks if a stream taken out of the file stays in status and scenes for ever, or one that is
+    only restarting vanishes from them."""
+    p = publication()
+    epochs = {name: epoch_of(p, stream=name) for name in STREAMS}
+    p.configure(LivePlan(expect=("front",)), T_NS)
+    for name, epoch in epochs.items():
+        p.hear(Bye(name, epoch), T_NS)
+    later_ns = T_NS + FORGET_NS + 1
+    told = [m for m in p.watch(later_ns) if isinstance(m, Event)]
+    assert [(m.name, m.detail["stream"]) for m in told] == [("stream_removed", "imu")]
+    assert set(p.status(later_ns)["streams"]) == {"front"}
+
+
+def test_who_is_expected_changes_while_it_runs():
+    """Breaks if a stream that should come and does not is not missed, or is missed for ever once
+    nobody expects it."""
+    p = publication()
+    p.configure(LivePlan(expect=("front", "imu", "nose")), T_NS)
+    assert p.status(T_NS)["streams"]["nose"]["state"] == "opening"
+    p.configure(LivePlan(expect=("front", "imu")), T_NS)
+    p.watch(T_NS)
+    assert "nose" not in p.status(T_NS)["streams"]
 
 
 def test_a_restart_is_told_with_what_it_lost():
@@ -267,7 +295,7 @@ def test_a_restarted_publisher_goes_on_with_running_epochs():
     assert p.is_stranger(stray)
     assert p.hear(stray, T_NS) == []  # it is said again once the stream has resumed
     assert p.hear(opened(7, 12), T_NS) == []
-    p.hear(Resume("front", "a", 7, 0, next_seq=11), T_NS)
+    p.hear(resume(11), T_NS)
     assert not p.is_stranger(stray)
     for message in (opened(7, 11), stray, opened(7, 12), encoded(7, 12)):
         p.hear(message, T_NS)
@@ -284,12 +312,12 @@ def test_a_restarted_publisher_goes_on_with_running_epochs():
 def test_a_resume_said_twice_or_by_a_predecessor_changes_nothing():
     """Breaks if a stream that drains beside its successor takes the epoch back."""
     p = publication(first_epoch=40)
-    p.hear(Resume("front", "a", 7, 0, next_seq=11), T_NS)
+    p.hear(resume(11), T_NS)
     p.hear(opened(7, 11), T_NS)
-    assert p.hear(Resume("front", "a", 7, 0, next_seq=11), T_NS) == []
+    assert p.hear(resume(11), T_NS) == []
     assert account(p)["open"] == 1
     new = epoch_of(p, "b")
-    assert p.hear(Resume("front", "a", 7, 0, next_seq=12), T_NS) == []
+    assert p.hear(resume(12), T_NS) == []
     assert p.status(T_NS)["streams"]["front"]["epoch"] == new
     assert p.status(T_NS)["refused"] == 1
 

@@ -23,13 +23,14 @@ from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, 
 from pipeline import labels, publish
 from pipeline.epochs import RESERVED
 from pipeline.link import Link, address
-from pipeline.messages import Bye, Encoded, Grant, Hello, Opened, State
-from pipeline.plan import PublishPlan, QuestionPlan
+from pipeline.messages import About, Bye, Encoded, Grant, Hello, Opened, State
+from pipeline.plan import QuestionPlan, RobotPlan
 from pipeline.publish import Publish
 from tests.pipeline.robot import Handle, Robot, free_port
 from tests.system.toy_encoder import ToyEncoder
 
-HELLO = Hello("depth", "a")
+ABOUT = About(Modality.DEPTH, 200_000_000, 5_000_000_000)
+HELLO = Hello("depth", "a", ABOUT)
 
 
 def encoded(epoch: int, seq: int) -> Encoded:
@@ -159,16 +160,16 @@ def test_a_full_disk_costs_nobody_anything_until_it_has_lasted(monkeypatch):
         monkeypatch.setattr(os, "fsync", full)
         for n in range(RESERVED - 2):
             other = Link(address("rover"))
-            assert other.ask(Hello("depth", f"b{n}"), 5.0) is not None
+            assert other.ask(Hello("depth", f"b{n}", ABOUT), 5.0) is not None
             other.close()
         last = Link(address("rover"))
-        assert last.ask(Hello("depth", "late"), 0.3) is None
+        assert last.ask(Hello("depth", "late", ABOUT), 0.3) is None
         monkeypatch.undo()
         granted = None
         end_s = time.monotonic() + 10
         while granted is None:
             assert time.monotonic() < end_s
-            granted = last.ask(Hello("depth", "late"), 1.0)
+            granted = last.ask(Hello("depth", "late", ABOUT), 1.0)
         assert granted.epoch > grant.epoch
         last.send(opened(granted.epoch, 0, time.time_ns()))
         last.send(encoded(granted.epoch, 0))
@@ -229,7 +230,7 @@ def test_one_publisher_per_robot(monkeypatch):
     monkeypatch.setattr(publish, "TAKE_OVER_S", 0.3)
     with Robot("depth") as robot:
         with pytest.raises(RuntimeError, match="'rover' already has a publisher on this machine"):
-            Publish(robot.plan, robot.speaker)
+            robot.published()
         robot.publish.check_health()
 
 
@@ -244,8 +245,8 @@ def test_a_busy_endpoint_lets_go_of_the_rest(monkeypatch):
         plan = robot.plan
         busy = dataclasses.replace(plan, endpoint=f"tcp://127.0.0.1:{port}")
         with pytest.raises(zmq.ZMQError, match="in use"):
-            Publish(busy, robot.speaker)
-        robot.publish = Publish(plan, robot.speaker)
+            Publish(busy, robot.speaker, lambda live: live)
+        robot.publish = robot.published()
 
 
 def test_the_end_waits_for_streams_that_drain():
@@ -312,9 +313,9 @@ def test_a_state_folder_that_cannot_be_written_is_refused(monkeypatch, tmp_path)
         robot.publish.close()
         (robot.folder / "rover.epochs.json").write_text("damaged")
         with pytest.raises(OSError, match="damaged"):
-            Publish(robot.plan, robot.speaker)
+            robot.published()
         (robot.folder / "rover.epochs.json").unlink()
-        robot.publish = Publish(robot.plan, robot.speaker)
+        robot.publish = robot.published()
     monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path / ("x" * 90)))
     with pytest.raises(ConfigError, match="BINDSTREAM_RUNTIME_DIR"):
         address("rover")
@@ -329,7 +330,7 @@ def test_a_restarted_publisher_keeps_the_time_of_its_running_streams():
         offset_ns = time.time_ns() - time.monotonic_ns() - 3_600_000_000_000  # set by an hour since
         link = Link(address("rover"))
         link._hello, link._grant = HELLO, Grant(7, offset_ns, "dead")
-        robot.publish = Publish(robot.plan, robot.speaker)
+        robot.publish = robot.published()
         link.send(State("depth", 7, offset_ns, "running", "", 1.0, 1.0, {}))
         health = robot.wait(Health, state="running")
         now_ns = time.monotonic_ns() + offset_ns
@@ -387,10 +388,10 @@ def test_a_publisher_that_hangs_fails_its_health_check(monkeypatch):
         release.set()
 
 
-def serve(plan: PublishPlan, folder: str) -> None:
+def serve(plan: RobotPlan, folder: str) -> None:
     """A publisher in a process of its own, until it is killed."""
     os.environ["BINDSTREAM_RUNTIME_DIR"] = os.environ["BINDSTREAM_STATE_DIR"] = folder
-    robot = Publish(plan, Handle(ToyEncoder(None)))
+    robot = Publish(plan, Handle(ToyEncoder(None)), lambda live: live)
     while robot:
         time.sleep(1)
 

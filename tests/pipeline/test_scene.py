@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bindstream.errors import ConfigError
 from bindstream.types import Embedding, Modality, Scene
 from pipeline.scene import Join
 from tests.pipeline.oracle import MS, T0
@@ -23,8 +22,12 @@ STREAMS = {
 MAX_AGE_NS = dict.fromkeys(STREAMS, 2500 * MS)
 
 
-def _join(**options: Any) -> Join:
-    return Join("demo", 5, STREAMS, max_age_ns=MAX_AGE_NS, **options)
+def _join(weights: dict[str, float] | None = None, **options: Any) -> Join:
+    join = Join("demo", 5, **options)
+    for stream, modality in STREAMS.items():
+        join.meet(stream, modality, MAX_AGE_NS[stream])
+    join.configure(weights or {})
+    return join
 
 
 def _embedding(stream: str, seq: int, end_ms: int, vector: Any = None, **other: Any) -> Embedding:
@@ -183,10 +186,15 @@ def test_words_are_asked_of_the_members_that_are_joined() -> None:
     assert asked == [("toy:0", [front, mic])]
 
 
-def test_a_stream_without_max_age_is_refused() -> None:
-    """Breaks if a forgotten option fails at the first tick instead of at the start."""
-    with pytest.raises(ConfigError, match="max_age for stream 'mic'"):
-        Join("demo", 0, {"mic": Modality.AUDIO}, max_age_ns={})
+def test_a_stream_that_left_is_no_member() -> None:
+    """Breaks if a removed stream's last vector goes on in the scenes, or its name in the rows."""
+    join = _join()
+    join.add(_embedding("front", 0, 0))
+    join.add(_embedding("mic", 0, 0))
+    join.leave("mic")
+    scene = _tick(join, 0)
+    assert "mic" not in {m.stream for m in scene.members}
+    assert {m.stream: m.weight for m in scene.members}["front"] == 1.0
 
 
 @settings(deadline=None)
