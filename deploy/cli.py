@@ -93,6 +93,11 @@ def _verb(name: str, words: list[str]) -> int:
     except BindstreamError as error:
         print(f"bindstream {name}: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.filename is None:  # a pipe, a socket: not a path that somebody typed
+            raise
+        print(f"bindstream {name}: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 1
 
 
 def _run(name: str, words: list[str]) -> int:

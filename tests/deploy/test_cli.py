@@ -116,6 +116,12 @@ def test_each_wrong_word_is_answered_in_a_sentence(words, said, capsys):
     assert len(error.splitlines()) <= 2
 
 
+def test_a_place_that_cannot_be_written_is_named(capsys):
+    """Breaks if a full or forbidden folder ends in a traceback."""
+    assert main(["bind", "--write-pairs", "/proc/pairs", "--scenes", "41"]) == 1
+    assert capsys.readouterr().err == "bindstream bind: /proc/pairs: No such file or directory\n"
+
+
 def test_a_reader_that_leaves_at_once_is_no_error(tmp_path):
     """Breaks if ``bindstream plan | true`` ends in a complaint: what is printed stays in the
     buffer until the end, where nobody catches the broken pipe."""
