@@ -33,7 +33,7 @@ BACK_S = 60.0
 AFTER_S = 6.0
 """How long after the stream is back its ages and gaps are watched."""
 WANTED = {
-    **dict.fromkeys(STREAMS, "<= 5 s, 0 unaccounted"),
+    **dict.fromkeys(STREAMS, "reads again in <= 5 s, 0 unaccounted"),
     "encoder": "model load + 2 s",
     "publisher": "0 unaccounted, fresh at once",
     "publisher stopped 10 s": "newest first",
@@ -61,6 +61,7 @@ class Heard:
     stream: str
     epoch: int
     seq: int
+    start_s: float
     end_s: float
     embedding: bool
 
@@ -104,12 +105,19 @@ class Ears:
             while not self._stop.is_set():
                 one = stream.receive(0.2)
                 if isinstance(one, Embedding | Tombstone):
-                    self.heard.append(
-                        Heard(
-                            time.time(), one.stream, one.epoch, one.seq, one.end_ns / 1e9,
-                            isinstance(one, Embedding),
-                        )
-                    )  # fmt: skip
+                    self.heard.append(_heard(one))
+
+
+def _heard(one: Embedding | Tombstone) -> Heard:
+    return Heard(
+        at_s=time.time(),
+        stream=one.stream,
+        epoch=one.epoch,
+        seq=one.seq,
+        start_s=one.start_ns / 1e9,
+        end_s=one.end_ns / 1e9,
+        embedding=isinstance(one, Embedding),
+    )
 
 
 class Robot:
@@ -234,6 +242,11 @@ def die(robot: Robot, ears: Ears, part: str, stopped_s: float = 0.0) -> Row:
     row = Row(name, f"{back_s:.1f} s" if back_s else f"not in {BACK_S:.0f} s")
     row.unaccounted = str(missing(ears.since(before_s)))
     row.oldest = f"{max(ages):.1f} s" if ages else "-"
+    if part in STREAMS and back_s:  # its first window must first be filled: 5 s for the IMU
+        first = next(
+            one for one in heard if one.stream == part and one.end_s > at_s and one.embedding
+        )
+        row.notes.append(f"reads again after {max(0.0, first.start_s - at_s):.1f} s")
     if lost := sum(not one.embedding for one in heard if one.stream not in watched):
         row.notes.append(f"{lost} tombstones of other streams")
     return row
