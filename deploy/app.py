@@ -9,7 +9,7 @@ from ray import serve
 
 from bindstream.types import Modality
 from deploy.config import AppArgs, EncoderArgs, StreamArgs
-from deploy.formats import window_formats
+from deploy.formats import card_of, window_formats
 from deploy.ingress import Ingress
 from encoders.replica import EncoderReplica
 from pipeline.ingest import Ingest
@@ -31,7 +31,7 @@ def build(args: AppArgs) -> serve.Application:
     """Plain arguments -> Serve application. Raises ConfigError before anything starts."""
     plans = [stream_plan(args, stream) for stream in args.streams]
     asked_at_once = 2 + sum(stream.in_flight for stream in args.streams)
-    encoders = {encoder.name: _encoder(encoder, asked_at_once) for encoder in args.encoders}
+    encoders = {encoder.name: _encoder(args, encoder, asked_at_once) for encoder in args.encoders}
     on_robot = {"num_cpus": 0, "label_selector": args.robot.labels}
     streams = {
         plan.stream: serve.deployment(Ingest)
@@ -52,7 +52,7 @@ def build(args: AppArgs) -> serve.Application:
     )
 
 
-def _encoder(encoder: EncoderArgs, asked_at_once: int) -> serve.Application:
+def _encoder(args: AppArgs, encoder: EncoderArgs, asked_at_once: int) -> serve.Application:
     return (
         serve.deployment(EncoderReplica)
         .options(
@@ -69,7 +69,7 @@ def _encoder(encoder: EncoderArgs, asked_at_once: int) -> serve.Application:
         .bind(
             encoder.kind,
             encoder.weights,
-            encoder.modalities,
+            needed(args, encoder),
             encoder.device,
             encoder.dtype,
             encoder.threads,
@@ -77,6 +77,21 @@ def _encoder(encoder: EncoderArgs, asked_at_once: int) -> serve.Application:
             encoder.options,
         )
     )
+
+
+def needed(args: AppArgs, encoder: EncoderArgs) -> tuple[Modality, ...] | None:
+    """What an encoder loads: what its configuration names, else the modalities of its streams,
+    and text where words are asked of it (labels, and HTTP's /text, which is always there).
+
+    None, all that it has, for encoders of other kinds: they alone know.
+    """
+    if encoder.modalities is not None or encoder.kind != "imagebind":
+        return encoder.modalities
+    wanted = {s.modality for s in args.streams if args.encoder_of(s.modality) is encoder}
+    if encoder is _speaker(args):
+        wanted.add(Modality.TEXT)
+    held = card_of(encoder).modalities
+    return tuple(m for m in Modality if m in wanted & held) or None
 
 
 def _speaker(args: AppArgs) -> EncoderArgs:

@@ -45,8 +45,9 @@ class RobotArgs(_Strict):
 class EncoderArgs(_Strict):
     """One encoder deployment.
 
-    ``modalities`` None: all that the weights hold and the streams need. ``max_batch`` above 1
-    batches what waits (pays on a GPU). ``options`` go to the encoder's constructor.
+    ``modalities`` None: what the streams need, and text if the weights hold it (labels, /text).
+    ``max_batch`` above 1 batches what waits (pays on a GPU). ``options`` go to the encoder's
+    constructor.
     """
 
     name: str = Field("encoder", pattern=_NAME)
