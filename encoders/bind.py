@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -216,7 +216,8 @@ def fit(
     saved, cpu = time.monotonic(), time.process_time() - progress.cpu_s
     shards = schedule.shards if where.type == "cpu" else 1  # a GPU needs no second thread
     workers, reader = ThreadPoolExecutor(shards), ThreadPoolExecutor(1)
-    with _one_thread_each(), workers as pool, reader as ahead:
+    # The shards' threads are the parallelism: torch must not start its own below them.
+    with capability.one_thread(), workers as pool, reader as ahead:
         coming = ahead.submit(_batch, objective, n_rows, schedule, progress.step)
         while progress.step < schedule.steps:
             batch = coming.result()
@@ -242,17 +243,6 @@ def fit(
         _save(resume, objective, opt, schedule, progress)
     objective.eval().to("cpu")
     return progress
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """The shards' threads are the parallelism: torch must not start its own below them."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def settle_norms(objective: Any, n_rows: int, schedule: Schedule, batches: int = 40) -> None:
