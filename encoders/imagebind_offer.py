@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from bindstream.errors import BindstreamError
+from bindstream.errors import BindstreamError, WeightsError
 from bindstream.types import Modality
 from encoders import integrity, vocabulary
 from encoders.card import Card, read_card
+from encoders.fingerprint import remembered
 from encoders.front_end_formats import FrontEnds
 from encoders.offer import Offer
+
+_LOAD = """
+import sys
+from pathlib import Path
+from bindstream.errors import WeightsError
+from encoders.weights import load_model
+try:
+    load_model(Path(sys.argv[1]))
+except WeightsError as error:
+    sys.exit(print(error) or 1)
+"""
 
 
 def offer(
@@ -24,7 +39,7 @@ def offer(
         modalities=card.modalities,
         windows=card.windows,
         lacks=lacking(card),
-        verify=partial(integrity.verify, card),
+        verify=partial(_verify, card),
         torch_device=True,
         dim=card.dim,
         depth=formats.depth,
@@ -40,3 +55,21 @@ def lacking(card: Card) -> dict[Modality, str]:
     except BindstreamError as error:
         return {Modality.TEXT: str(error)}
     return {}
+
+
+def _verify(card: Card) -> None:
+    """Raises WeightsError for bytes that changed, and for keys and shapes that make no model:
+    a file of ours was written from one, another is looked through once."""
+    integrity.verify(card)
+    if not integrity.carries_hash(card.path):
+        remembered(card.path, "whole", lambda: _whole(card.path))
+
+
+def _whole(path: Path) -> str:
+    """Loaded in a process of its own: torch has no place in the one that asks."""
+    command = [sys.executable, "-c", _LOAD, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stdout or done.stderr).strip().rpartition("\n")[2]
+        raise WeightsError(last if last.startswith(str(path)) else f"{path}: not loaded: {last}")
+    return "whole"

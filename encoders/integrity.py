@@ -50,6 +50,11 @@ def verify(card: Card, *, again: bool = False, progress: Progress | None = None)
         _verify_own(card, read)
 
 
+def carries_hash(path: Path) -> bool:
+    """Whether a file says its own hash: one that was written by us."""
+    return path.suffix not in pth.SUFFIXES and DIGEST_KEY in read_header(path)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class _Reading:
     path: Path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from deploy import offers
 from deploy.cli import main
@@ -65,6 +65,18 @@ def test_flipped_bytes_are_refused(tmp_path, capsys):
     weights.write_bytes(content)
     said = refused(capsys, config)
     assert f"encoder 'encoder': {weights}: wants " in said
+    assert len(said.splitlines()) == 1
+
+
+@pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
+def test_a_file_of_another_size_is_refused(tmp_path, capsys, suffix):
+    """Breaks if a file without a card, whose keys are not the official ones, is found out by a
+    replica after half a minute."""
+    state = load_file(GOLDEN / "small_weights.safetensors")
+    path = tmp_path / f"w{suffix}"
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    said = refused(capsys, write(tmp_path, encoder={"weights": str(path)}))
+    assert f"encoder 'encoder': {path}: does not hold this model: " in said
     assert len(said.splitlines()) == 1
 
 

@@ -104,7 +104,7 @@ def test_yaml_is_a_configuration(block: Block, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(document))
     config = load(path)
     with pytest.MonkeyPatch.context() as patch:  # the full weights need not be here
-        patch.setattr("deploy.formats.read_card", lambda _: read_card(None))
+        patch.setattr("encoders.imagebind_offer.read_card", lambda _: read_card(None))
         preflight(config, devices=False, ports=False)
 
 
