@@ -26,17 +26,20 @@ HELP = "embed files and words; print how alike they are"
 
 def positive(text: str) -> float:
     """A finite number above 0, for argparse."""
-    number = float(text)
-    if not 0 < number < math.inf:
-        raise ValueError(text)
+    number = finite(text)
+    if number <= 0:
+        raise argparse.ArgumentTypeError(f"wants a number above 0, got '{text}'")
     return number
 
 
 def finite(text: str) -> float:
     """A finite number, for argparse."""
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
     if not math.isfinite(number):
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"wants a number, got '{text}'")
     return number
 
 
@@ -102,10 +105,13 @@ class _Given(argparse.Action):
 
 def _rows(text: str) -> tuple[int, int]:
     first, colon, end = text.rpartition(":")
-    rows = (int(first or 0), int(end)) if colon else (0, int(end))
-    if not 0 <= rows[0] < rows[1]:
-        raise ValueError(text)
-    return rows
+    try:
+        rows = (int(first or 0), int(end)) if colon else (0, int(end))
+        if 0 <= rows[0] < rows[1]:
+            return rows
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"wants a count of lines or FIRST:END, got '{text}'")
 
 
 def _imu_units(text: str) -> tuple[str | None, str | None]:
