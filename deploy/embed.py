@@ -21,8 +21,6 @@ from encoders.file_embedding import KINDS, Cameras, FileEmbedder, Item
 from encoders.imagebind_encoder import ImageBindEncoder
 from encoders.imu_files import Stated
 
-HELP = "embed files and words; print how alike they are"
-
 
 def positive(text: str) -> float:
     """A finite number above 0, for argparse."""
