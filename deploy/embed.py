@@ -83,10 +83,13 @@ class _Given(argparse.Action):
 
 def _rows(text: str) -> tuple[int, int]:
     first, colon, end = text.rpartition(":")
-    rows = (int(first or 0), int(end)) if colon else (0, int(end))
-    if not 0 <= rows[0] < rows[1]:
-        raise ValueError(text)
-    return rows
+    try:
+        rows = (int(first or 0), int(end)) if colon else (0, int(end))
+        if 0 <= rows[0] < rows[1]:
+            return rows
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"wants a count of lines or FIRST:END, got '{text}'")
 
 
 def _imu_units(text: str) -> tuple[str | None, str | None]:

@@ -33,13 +33,14 @@ from encoders.advice import BIND
 from encoders.imu_files import Stated
 
 _RATE_HZ = 16_000
-_SUFFIX = {
-    Modality.VISION: "_0.png",
-    Modality.AUDIO: ".wav",
-    Modality.DEPTH: ".npy",
-    Modality.THERMAL: ".npy",
-    Modality.IMU: ".npy",
+_ENDINGS = {
+    Modality.VISION: ("_0.png", "_0.jpg"),
+    Modality.AUDIO: (".wav", ".flac"),
+    Modality.DEPTH: (".npy", ".png", ".tiff", ".tif"),
+    Modality.THERMAL: (".npy", ".png", ".tiff", ".tif"),
+    Modality.IMU: (".npy", ".csv"),
 }
+"""How the files of a modality may end; of a moment that has several the first is taken."""
 
 
 def moments(folder: Path, modalities: list[Modality]) -> list[str]:
@@ -47,14 +48,9 @@ def moments(folder: Path, modalities: list[Modality]) -> list[str]:
 
     Raises ConfigError where there is none.
     """
-    sets = []
-    for modality in modalities:
-        suffix = _SUFFIX[modality]
-        names = [f.name.removesuffix(suffix) for f in (folder / modality).glob(f"*{suffix}")]
-        sets.append(set(names))
-    common = sorted(set.intersection(*sets))
+    common = sorted(set.intersection(*(set(_found(folder, m)) for m in modalities)))
     if not common:
-        kinds = ", ".join(f"{m}/*{_SUFFIX[m]}" for m in modalities)
+        kinds = ", ".join(f"{m}/*{_ENDINGS[m][0]}" for m in modalities)
         raise ConfigError(f"{folder}: no moment has all of {kinds}; see docs/bind.md")
     return common
 
@@ -62,9 +58,9 @@ def moments(folder: Path, modalities: list[Modality]) -> list[str]:
 def read(folder: Path, modality: Modality, names: list[str]) -> Iterator[tuple[Path, Window]]:
     """Each file and its window, in the order of ``names``. Raises InvalidInput (which file), and
     ConfigError for a ``meta.json`` that cannot be."""
-    meta = paired_meta.read(folder)
+    meta, found = paired_meta.read(folder), _found(folder, modality)
     for n, name in enumerate(names):
-        file = folder / modality / f"{name}{_SUFFIX[modality]}"
+        file = found.get(name, folder / modality / f"{name}{_ENDINGS[modality][0]}")
         data = _data(modality, file, meta)
         yield file, _window(modality, data, _meta(modality, data, meta), n)
 
@@ -92,6 +88,15 @@ def write_meta(folder: Path, windows: dict[Modality, Window]) -> None:
         if isinstance(window.meta, ImuMeta):
             said["imu"] = {"rate_hz": window.meta.rate_hz}
     (folder / "meta.json").write_text(json.dumps(said, indent=1))
+
+
+def _found(folder: Path, modality: Modality) -> dict[str, Path]:
+    """The files of a modality by the names of their moments."""
+    found: dict[str, Path] = {}
+    for ending in _ENDINGS[modality]:
+        for file in (folder / modality).glob(f"*{ending}"):
+            found.setdefault(file.name.removesuffix(ending), file)
+    return found
 
 
 def _data(modality: Modality, file: Path, meta: PairedMeta) -> Array:
@@ -137,7 +142,7 @@ def _window(modality: Modality, data: Array, meta: Meta, seq: int) -> Window:
 
 
 def _read_frames(first: Path) -> Array:
-    second = first.with_name(first.name.replace("_0.png", "_1.png"))
+    second = first.with_stem(first.stem.removesuffix("_0") + "_1")
     frames = [files.read_image(f) for f in (first, second) if f.is_file()]
     if len({f.shape for f in frames}) > 1:
         raise InvalidInput(f"{first}: its second frame has another size")

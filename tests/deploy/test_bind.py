@@ -93,6 +93,25 @@ def test_millimetres_are_metres_as_everywhere(tmp_path: Path) -> None:
         alone(tmp_path, Modality.DEPTH, counts.astype("f4"))
 
 
+def test_pictures_of_counts_and_tables_are_paired_files_too(tmp_path: Path) -> None:
+    """Breaks if what `embed` reads as it is must be converted for bind."""
+    (tmp_path / "meta.json").write_text(json.dumps({"depth": OPTICS, "imu": {"rate_hz": 400}}))
+    for kind in ("depth", "imu"):
+        (tmp_path / kind).mkdir()
+    cv2.imwrite(str(tmp_path / "depth/a.png"), np.full((8, 8), 2000, np.uint16))
+    np.save(tmp_path / "depth/b.npy", np.full((8, 8), 3.0))
+    cv2.imwrite(str(tmp_path / "depth/b.png"), np.zeros((8, 8, 3), np.uint8))  # a preview
+    for name in ("a", "b"):
+        still = np.tile([0, 0, 9.8, 0, 0, 0], (2000, 1))
+        np.savetxt(tmp_path / f"imu/{name}.csv", still, delimiter=",")
+    names = paired_files.moments(tmp_path, [Modality.DEPTH, Modality.IMU])
+    assert names == ["a", "b"]
+    metres = [w.data[0, 0] for _, w in paired_files.read(tmp_path, Modality.DEPTH, names)]
+    assert metres == pytest.approx([2.0, 3.0])
+    shapes = [w.data.shape for _, w in paired_files.read(tmp_path, Modality.IMU, names)]
+    assert shapes == [(6, 2000)] * 2
+
+
 def test_units_of_heat_and_motion_can_be_stated(tmp_path: Path) -> None:
     """Breaks if Celsius and g are bound as kelvin and m/s2, or meta.json cannot say so."""
     with pytest.raises(InvalidInput, match=r'"thermal": \{"kelvin_offset": 273\.15\}'):

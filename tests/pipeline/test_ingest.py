@@ -150,6 +150,17 @@ def test_counters_of_any_numbers_reach_the_health():
     assert "nan" not in detail
 
 
+def test_a_drivers_own_words_reach_the_health():
+    """Breaks if frames that a driver passes over leave a stream "running" without a why."""
+    with Robot("depth") as robot:
+        ingest = robot.start()
+        robot.wait(Embedding, 1)
+        ingest._driver.why = "what is pushed is refused: depth: wanted metres"
+        told(robot, "what is pushed is refused: depth: wanted metres")
+        ingest._driver.why = ""
+        told(robot, "")
+
+
 def test_pause_closes_the_device_and_is_told_as_such():
     """Breaks if a paused camera stays open, or its silence is blamed on the sensor."""
     with Robot("depth") as robot:
