@@ -412,6 +412,8 @@ def apart():
 
     with robot:
         robot.publish.close()
+        time.sleep(0.5)
+        robot.heard.clear()  # of the publisher that every Robot starts with
         yield robot, begin
         for process in processes:
             process.kill()
