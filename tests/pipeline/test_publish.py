@@ -411,9 +411,10 @@ def apart():
         return processes[-1]
 
     with robot:
-        robot.publish.close()
-        time.sleep(0.5)
-        robot.heard.clear()  # of the publisher that every Robot starts with
+        robot.wait(Health)
+        robot.publish.close()  # the one that every Robot starts with
+        robot.wait(Health, state="stopped")
+        robot.heard.clear()
         yield robot, begin
         for process in processes:
             process.kill()
