@@ -35,7 +35,8 @@ HELLO = Hello("depth", "a", ABOUT)
 
 def encoded(epoch: int, seq: int) -> Encoded:
     vector = np.full(16, 0.25, "<f4").tobytes()
-    return Encoded("depth", epoch, seq, 0, 1, 2, 3, 0.1, 1.0, "toy:000000000000", "toy", vector)
+    now_ns, space_id = time.time_ns(), "toy:000000000000"
+    return Encoded("depth", epoch, seq, 0, 1, 2, now_ns, 0.1, 1.0, space_id, "toy", vector)
 
 
 def opened(epoch: int, seq: int, end_ns: int) -> Opened:
@@ -105,7 +106,7 @@ def test_status_and_health_are_told_by_call_and_by_wire():
         until(lambda: robot.publish.health()["status"] == "ok")
         status = robot.publish.status()
         assert status["streams"]["depth"]["state"] == "running"
-        assert status["streams"]["depth"]["ledger"]["published"] >= 1
+        until(lambda: robot.publish.status()["streams"]["depth"]["ledger"]["published"] >= 1)
         robot.publish.check_health()
 
 
@@ -134,7 +135,7 @@ def test_a_vector_that_is_none_is_refused_not_fatal():
         link = Link(address("rover"))
         grant = ask(link)
         link.send(opened(grant.epoch, 0, time.time_ns()))
-        broken = Encoded("depth", grant.epoch, 0, 0, 1, 2, 3, 0.1, 1.0, "s", "e", b"odd")
+        broken = msgspec.structs.replace(encoded(grant.epoch, 0), vector=b"odd")
         link.send(broken)
         link.send(opened(grant.epoch, 1, time.time_ns()))
         link.send(encoded(grant.epoch, 1))
@@ -331,12 +332,14 @@ def test_a_restarted_publisher_keeps_the_time_of_its_running_streams():
         link = Link(address("rover"))
         link._hello, link._grant = HELLO, Grant(7, offset_ns, "dead")
         robot.publish = robot.published()
-        link.send(State("depth", 7, offset_ns, "running", "", 1.0, 1.0, {}))
-        health = robot.wait(Health, state="running")
+        running = State("depth", 7, offset_ns, "running", "", 1.0, 1.0, {})
+        robot.wait(Health)  # the reader has joined
         now_ns = time.monotonic_ns() + offset_ns
         link.send(opened(7, 4, now_ns))
-        link.send(encoded(7, 4))
-        (vector,) = robot.wait(Embedding)
+        link.send(msgspec.structs.replace(encoded(7, 4), encoded_ns=now_ns))
+        until(lambda: link.send(running) or robot.of(Embedding))  # as a stream does, now and then
+        (vector,) = robot.of(Embedding)
+        health = robot.wait(Health, state="running")
         scene = robot.wait(Scene)[0]
         until(lambda: robot.publish.health()["status"] == "ok")
         link.close()
@@ -409,7 +412,10 @@ def apart():
         return processes[-1]
 
     with robot:
-        robot.publish.close()
+        robot.wait(Health)
+        robot.publish.close()  # the one that every Robot starts with
+        robot.wait(Health, state="stopped")
+        robot.heard.clear()
         yield robot, begin
         for process in processes:
             process.kill()
@@ -431,10 +437,11 @@ def test_of_what_queued_before_a_stopped_publisher_the_newest_is_sent(apart):
         link.send(opened(grant.epoch, seq, now_ns))
         link.send(msgspec.structs.replace(encoded(grant.epoch, seq), encoded_ns=now_ns))
 
+    robot.wait(Health)  # the reader has joined
     for seq in range(3):
         cut(seq)
         time.sleep(0.2)
-    robot.wait(Embedding, 3)
+    until(lambda: len(robot.outcomes()) == 3)
     os.kill(process.pid, signal.SIGSTOP)
     for seq in range(3, 33):
         cut(seq)
@@ -455,6 +462,7 @@ def test_a_publisher_that_is_killed_leaves_nothing_unaccounted(apart):
     for readers instead of an outcome; or if one comes twice."""
     robot, begin = apart
     process = begin()
+    robot.wait(Health)  # the reader has joined
     ingest = robot.start("depth", ToyEncoder(None, slow_s=0.3))
     robot.wait(Embedding, 3)
     for _ in range(2):
