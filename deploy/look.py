@@ -180,15 +180,14 @@ def _look(driver: Driver, seen: Seen, seconds: float) -> dict[str, str]:
 
 
 def _configured(args: argparse.Namespace) -> tuple[str, Driver]:
-    from deploy.config import load as load_config
-    from deploy.config import shipped_path
+    from deploy.config import load_streams, shipped_path
 
     path = args.config or shipped_path()
     if args.stream is None:
         raise ConfigError("which stream? `bindstream look STREAM [CONFIG]`, or --driver D")
     if args.option:
         raise ConfigError("--option goes with --driver: a stream's own stand in its configuration")
-    streams = {stream.name: stream for stream in load_config(path).args.streams}
+    streams = {stream.name: stream for stream in load_streams(path)}
     if args.stream not in streams:
         raise ConfigError(f"{path} has no stream '{args.stream}'{nearest(args.stream, {*streams})}")
     stream = streams[args.stream]
@@ -308,7 +307,9 @@ def _ends(spread: dict[str, Any]) -> str:
 
 def _time_lines(report: dict[str, Any]) -> list[str]:
     late = report["late_ms"]
-    lines = [f"  arrival   {late['median']:g} ms after the stamp, {late['max']:g} at most"]
+    promised = report["latency_ms"]
+    beside = "" if promised is None else f" (up to {promised:g} promised)"
+    lines = [f"  arrival   {late['median']:g} ms after the stamp, {late['max']:g} at most{beside}"]
     if "step_ms" in report:
         lines.append(
             f"  stamps    {report['step_ms']:g} ms apart, jitter {report['jitter_ms']:g} ms, "

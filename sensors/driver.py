@@ -23,8 +23,8 @@ class Driver(Protocol):
 
     ``rate_hz`` is the rate of samples that health is judged by (frames, IMU readings; audio:
     16000; 0: samples come now and then), known at the latest once it is open. ``latency_ms`` is
-    how much later than the event ``t_ns`` may be, at most: `bindstream look` shows it. A driver may have ``counters``, a
-    dict of name to int: they are shown in the stream's health.
+    how much later than the event ``t_ns`` may be, at most: `bindstream look` shows it. A driver
+    may have ``counters``, a dict of name to int: they are shown in the stream's health.
     """
 
     modality: Modality
