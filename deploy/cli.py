@@ -22,6 +22,7 @@ VERBS = {
     "check": ("deploy.check", "validate a configuration; start nothing"),
     "plan": ("deploy.plan", "rates, windows, bytes per second and worst age of a configuration"),
     "devices": ("deploy.devices", "list the sensors of this machine"),
+    "look": ("deploy.look", "what one sensor gives: rate, shape, range, stamps, counters"),
     "doctor": ("deploy.doctor", "what is missing on this machine, and how to get it"),
     "listen": ("deploy.listen", "print what a robot publishes"),
     "status": ("deploy.status", "state, rate, age and ledger of each stream"),

@@ -145,6 +145,25 @@ def _user_config(entry: dict[str, Any]) -> Any:
     return {}
 
 
+def load_streams(path: Path) -> list[StreamArgs]:
+    """The streams alone, of whichever application: Serve's own keys, and so Ray, are left aside.
+
+    Raises ConfigError.
+    """
+    applications = _read(path).get("applications")
+    streams: list[StreamArgs] = []
+    for application in applications if isinstance(applications, list) else []:
+        given = application.get("args") if isinstance(application, dict) else None
+        found = given.get("streams") if isinstance(given, dict) else None
+        for number, stream in enumerate(found if isinstance(found, list) else []):
+            try:
+                streams.append(StreamArgs.model_validate(stream))
+            except ValidationError as error:
+                lines = complaints(error, _MODELS | {"": StreamArgs})
+                _refuse(path, [f"streams.{number}: {line}" for line in lines])
+    return streams
+
+
 def _refuse(path: Path, lines: list[str]) -> None:
     if lines:
         raise ConfigError("\n".join(f"{path}: {line}" for line in lines)) from None

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyaudio
 
-from bindstream.errors import DeviceLost, DeviceUnavailable, WrongFormat
+from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable, WrongFormat
 from bindstream.types import Modality, Sample
 from sensors import options, portaudio
 from sensors.driver import Clock
@@ -148,9 +148,9 @@ class Microphone:
                 if error.errno == pyaudio.paDeviceUnavailable:
                     break
         if refusal is not None:
-            raise DeviceUnavailable(
-                self._stream, f"microphone '{device.name}' cannot be opened (busy?): {refusal}"
-            ) from refusal
+            busy = refusal.errno == pyaudio.paDeviceUnavailable
+            kind, what = (DeviceBusy, "is busy") if busy else (DeviceUnavailable, "does not open")
+            raise kind(self._stream, f"microphone '{device.name}' {what}: {refusal}") from refusal
         raise WrongFormat(
             self._stream,
             f"wanted {self._channels or 'any'} channels at {self._asked_hz or 'any'} Hz, "

@@ -82,8 +82,8 @@ class ThermalCamera:
 
     @property
     def counters(self) -> dict[str, int]:
-        """``skipped``: a newer frame waited; ``bad``: no pictures; ``out_of_range``: frames that are
-        no temperature."""
+        """``skipped``: a newer frame waited; ``bad``: no pictures; ``out_of_range``: frames that
+        are no temperature."""
         counts = {"skipped": self._raw.skipped, "bad": self._raw.bad}
         return counts | {"out_of_range": self._out_of_range}
 
