@@ -8,8 +8,8 @@ logs, which /tmp may hold in memory. The first quarter warms up and is not judge
 line is fitted through twelve medians (Theil-Sen: the median of the slopes between any two, and the
 interval that holds the true one 95 times of 100).
 
-Exit code 1 when a process surely rises, by more than 1 MB/h (in less than an hour: by more than 4 MB
-in all), or did not live to the end; 2 when the robot did not start.
+Exit code 1 when a process surely rises, by more than 1 MB/h (in less than an hour: by more than
+4 MB in all), or did not live to the end; 2 when the robot did not start.
 """
 
 from __future__ import annotations
