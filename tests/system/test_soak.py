@@ -62,7 +62,7 @@ def test_workers_without_work_may_come_and_go() -> None:
 @pytest.mark.ray
 @pytest.mark.timeout(MINUTES * 60 + 400)
 def test_no_process_of_the_demo_grows() -> None:
-    """Breaks if a process of the running robot grows by more than 1 MB after its warm-up."""
+    """Breaks if a process of the running robot grows by more than the soak's bound."""
     command = [sys.executable, "-m", "benchmarks.soak", "--minutes", str(MINUTES)]
     soak = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert soak.returncode == 0, soak.stdout + soak.stderr
