@@ -4,8 +4,8 @@ One run, side by side, imagebind_huge's sizes with random weights, one window at
 
 - baseline: the same model built on nn.MultiheadAttention, sequence first, float32, as the
   reference is;
-- plain: ``encoders/imagebind.py`` as it stands;
-- packed: ``encoders/runtime_cpu.py``;
+- plain: ``encoders/imagebind/model.py`` as it stands;
+- packed: ``encoders/imagebind/runtime_cpu.py``;
 
 the last two in float32 and, where this processor multiplies it, bfloat16. What cannot run here
 is said and left out. Text is one of ten tokens, and one that fills its context: the packed
@@ -34,14 +34,14 @@ from torch import Tensor, nn
 
 from bindstream.types import Modality
 from encoders import capability
-from encoders.card import SHIPPED, read_card
-from encoders.imagebind import Block, ImageBind
-from encoders.imagebind_config import ImageBindConfig
-from encoders.runtime import Runtime
-from encoders.runtime_choice import Candidate, cpu_tower
-from encoders.runtime_cpu import Linear
-from encoders.self_test import example
-from encoders.weights import load_model
+from encoders.imagebind.config import ImageBindConfig
+from encoders.imagebind.model import Block, ImageBind
+from encoders.imagebind.runtime import Runtime
+from encoders.imagebind.runtime_choice import Candidate, cpu_tower
+from encoders.imagebind.runtime_cpu import Linear
+from encoders.imagebind.self_test import example
+from encoders.weights.card import SHIPPED, read_card
+from encoders.weights.load import load_model
 
 ORDER = ("vision", "audio", "thermal", "depth", "imu", "text")
 BATCHES = (1, 4, 8, 32)

@@ -33,7 +33,7 @@ import psutil
 import yaml
 
 from benchmarks.end_to_end import first_vectors
-from deploy.config import load, shipped_path
+from deploy.config.file import load, shipped_path
 from tests.system.robot import free_port, title
 
 EVERY_S = 10.0
@@ -111,7 +111,7 @@ def robot(config: Path) -> Iterator[psutil.Process]:
     with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w+") as log:
         copy = Path(folder) / "ray_config.yaml"
         copy.write_text(yaml.safe_dump(on_free_ports(yaml.safe_load(config.read_text()))))
-        command = [sys.executable, "-m", "deploy.cli", "run", str(copy), "--json"]
+        command = [sys.executable, "-m", "bindstream.command.cli", "run", str(copy), "--json"]
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         too_late = threading.Timer(START_S, child.terminate)
         too_late.start()

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bindstream.errors import ConfigError
-from encoders import runtime_cpu
+from encoders.imagebind import runtime_cpu
 
 _PAYS = 0.8  # of float32's time: what bfloat16 must be below, or its rounding buys nothing
 _PROVEN = 0.999  # cosine with float32 of a product in bfloat16: it has eight bits

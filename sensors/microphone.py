@@ -16,10 +16,11 @@ import pyaudio
 
 from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable, WrongFormat
 from bindstream.types import Modality, Sample
-from sensors import options, portaudio
+from sensors import options
+from sensors.audio import portaudio
+from sensors.audio.buffers import RATE_HZ, Recording
+from sensors.audio.portaudio import Form, Input, Session
 from sensors.driver import Clock
-from sensors.portaudio import Form, Input, Session
-from sensors.recording import RATE_HZ, Recording
 
 BUFFER_S = 0.02
 SILENCE_S = 0.5

@@ -7,10 +7,10 @@ from typing import Any
 
 from bindstream.types import Modality
 from deploy import app
-from deploy.config import AppArgs
-from encoders import saving
-from encoders.imagebind import ImageBind
-from encoders.imagebind_config import ImageBindConfig
+from deploy.config.file import AppArgs
+from encoders.imagebind.config import ImageBindConfig
+from encoders.imagebind.model import ImageBind
+from encoders.weights import saving
 from tests.deploy.configs import IMU, TOY
 from tests.encoders.small_weights import CONFIG
 

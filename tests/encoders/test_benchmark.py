@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks import encoders as benchmark
 from bindstream.types import Modality
 from encoders import capability, imagebind
-from encoders.self_test import example
+from encoders.imagebind.self_test import example
 
 WORDS = 10
 

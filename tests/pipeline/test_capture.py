@@ -14,7 +14,7 @@ from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable
 from bindstream.types import Modality, Sample
 from pipeline import capture, pace
 from pipeline.capture import Capture, Handover, RateMeter
-from sensors.world import World
+from sensors.world.driver import World
 
 
 def sample(arrival_ns: int = 0, n: int = 6) -> Sample:
