@@ -1,7 +1,7 @@
 """The ``bindstream`` command. Imports the standard library and ``bindstream`` alone.
 
-It comes with the reader. ``listen`` and ``status`` need nothing more; the other verbs are the robot's
-code (`deploy.verbs`), a distribution of its own, and say how to get it where it is not installed.
+It comes with the reader. ``listen`` and ``status`` need nothing more; the other verbs are the
+robot's code (`deploy.verbs`), a distribution of its own: where that is not installed they say so.
 
 Each verb is a module with ``arguments(parser)`` and ``run(args) -> exit code``, imported only when
 it is asked for, so that ``listen`` works in the base install and the others name the extra they
