@@ -7,7 +7,6 @@ import shlex
 import sys
 from pathlib import Path
 
-
 ROBOT = "bindstream-robot"
 """The distribution that has extras; the reader's has none."""
 
