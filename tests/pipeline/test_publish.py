@@ -75,6 +75,7 @@ def until(condition: Any, timeout_s: float = 5.0) -> None:
 def test_a_grant_holds_the_robots_clock():
     """Breaks if streams and publisher stamp by different clocks."""
     with Robot("depth") as robot:
+        robot.wait(Health)  # the reader has joined
         link = Link(address("rover"))
         grant = ask(link)
         assert abs(time.monotonic_ns() + grant.offset_ns - time.time_ns()) < 50_000_000
