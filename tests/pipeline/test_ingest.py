@@ -275,13 +275,18 @@ def test_a_stream_waits_for_its_publisher_and_can_be_closed_meanwhile():
         robot.wait(Embedding, 2)
 
 
-def test_a_stream_unknown_to_the_publisher_waits():
-    """Breaks if a stream that a redeploy adds starts under its old publisher, in epoch 0."""
+def test_a_stream_that_is_added_delivers_and_the_others_go_on():
+    """Breaks if a stream that nobody announced waits for ever, or disturbs those that run."""
     with Robot("depth") as robot:
+        robot.start()
+        before = robot.wait(Embedding, 2, stream="depth")[-1]
         robot.start("rear")
-        time.sleep(1.5)
-        assert "rear" not in Probe.open_now
-        assert robot.outcomes("rear") == []
+        added = robot.wait(Embedding, 2, stream="rear")
+        after = robot.wait(Embedding, len(robot.of(Embedding, stream="depth")) + 2, stream="depth")
+    assert added[0].seq == 0
+    assert added[0].epoch > before.epoch
+    assert {e.epoch for e in after} == {before.epoch}
+    sums_hold(robot)
 
 
 def test_a_restarted_publisher_keeps_epoch_and_seq():
@@ -342,8 +347,7 @@ def test_a_restarted_stream_has_a_higher_epoch_and_begins_at_zero():
     ("changes", "said"),
     [
         ({"driver": "camra"}, "unknown driver 'camra'"),
-        ({"modality": Modality.VISION, "frames": 3}, "2 frames"),
-        ({"hop_s": -1.0}, "above 0"),
+        ({"driver": "tests.pipeline.robot:Nothing"}, "has no Nothing"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused_at_the_start(changes, said, monkeypatch, tmp_path):

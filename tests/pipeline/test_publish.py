@@ -24,7 +24,7 @@ from pipeline import labels, publish
 from pipeline.epochs import RESERVED
 from pipeline.link import Link, address
 from pipeline.messages import About, Bye, Encoded, Grant, Hello, Opened, State
-from pipeline.plan import QuestionPlan, RobotPlan
+from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
 from pipeline.publish import Publish
 from tests.pipeline.robot import Handle, Robot, free_port
 from tests.system.toy_encoder import ToyEncoder
@@ -396,6 +396,7 @@ def serve(plan: RobotPlan, folder: str) -> None:
     """A publisher in a process of its own, until it is killed."""
     os.environ["BINDSTREAM_RUNTIME_DIR"] = os.environ["BINDSTREAM_STATE_DIR"] = folder
     robot = Publish(plan, Handle(ToyEncoder(None)), lambda live: live)
+    robot.reconfigure(LivePlan(expect=("depth",)))  # as Serve does
     while robot:
         time.sleep(1)
 
