@@ -475,7 +475,7 @@ def test_a_publisher_that_is_killed_leaves_nothing_unaccounted(apart):
         process = begin()
         robot.wait(Embedding, before + 3, timeout_s=30.0)
     ingest.close()
-    robot.wait(Health, state="stopped")
+    until(lambda: robot.of(Health, state="stopped") and robot.account()["open"] == 0)
     seqs = [m.seq for m in robot.outcomes()]
     assert seqs == list(range(len(seqs)))
     assert len({m.epoch for m in robot.outcomes()}) == 1
