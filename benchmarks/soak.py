@@ -4,9 +4,9 @@
 
 Runs ``bindstream run`` as a user does, on free ports, and reads each process's anonymous memory
 (its own heap and stacks; the libraries' files are shared) every ten seconds, and the size of Ray's
-logs, which /tmp may hold in memory. The first quarter (ten minutes, if that is more) warms up and
-is not judged. To the rest a line is fitted through twelve medians (Theil-Sen: the median of the slopes between any two, and the
-interval that holds the true one 95 times of 100).
+logs, which /tmp may hold in memory. The first quarter, or ten minutes if that is more, warms up
+and is not judged. To the rest a line is fitted through twelve medians (Theil-Sen: the median of
+the slopes between any two, and the interval that holds the true one 95 times of 100).
 
 Exit code 1 when a process surely rises, by more than 1 MB/h (in less than an hour: by more than
 6 MB in all), or did not live to the end; 2 when the robot did not start.
