@@ -164,7 +164,7 @@ def _note(tracks: dict[int, Track], pid: int, name: str, at_s: float, mb: float)
 
 def log_folder(root: psutil.Process) -> Path:
     """Where Ray's processes write. Raises RuntimeError when the head is gone."""
-    for process in root.children():
+    for process in root.children(recursive=True):
         with contextlib.suppress(psutil.Error):
             for word in process.cmdline():
                 if word.startswith("--log_dir="):
