@@ -80,13 +80,13 @@ def main() -> int:
     """Run, print, and return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--config", type=Path, default=shipped_path())
+    parser.add_argument("--config", type=Path, help="default: as shipped")
     parser.add_argument("--json", action="store_true", help="one object per process")
     parser.add_argument("--plot", type=Path, help="a picture of all processes (matplotlib)")
     args = parser.parse_args()
     seconds = args.minutes * 60
     try:
-        with robot(args.config) as process:
+        with robot(args.config or shipped_path()) as process:
             tracks = watch(process, seconds)
     except RuntimeError as error:
         print(error, file=sys.stderr)
