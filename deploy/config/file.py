@@ -104,7 +104,7 @@ class Config:
 
 def shipped_path() -> Path:
     """The ``ray_config.yaml`` that ships with the project."""
-    beside = Path(__file__).parent.parent / "ray_config.yaml"
+    beside = Path(__file__).parents[2] / "ray_config.yaml"
     if beside.is_file():
         return beside
     try:
