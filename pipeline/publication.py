@@ -8,10 +8,10 @@ one that said goodbye and is not expected is forgotten.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from bindstream.types import (
     Embedding,

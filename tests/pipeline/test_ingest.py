@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -318,7 +319,7 @@ def test_a_window_that_waited_past_its_deadline_is_late_and_not_asked():
         def too_late(window: Window) -> None:
             ingest._encode_one = encode_one
             seen.append(window)
-            encode_one(replace(window, deadline_ns=window.end_ns))
+            encode_one(msgspec.structs.replace(window, deadline_ns=window.end_ns))
 
         ingest._encode_one = too_late
         (late,) = robot.wait(Tombstone, 1, reason=Reason.LATE)
