@@ -314,14 +314,15 @@ def test_a_window_that_waited_past_its_deadline_is_late_and_not_asked():
     with Robot("depth") as robot:
         ingest = robot.start("depth")
         robot.wait(Embedding, 1)
-        encode_one, seen = ingest._encode_one, []
+        asker, seen = ingest._asker, []
+        ask_one = asker._ask_one
 
         def too_late(window: Window) -> None:
-            ingest._encode_one = encode_one
+            asker._ask_one = ask_one
             seen.append(window)
-            encode_one(msgspec.structs.replace(window, deadline_ns=window.end_ns))
+            ask_one(msgspec.structs.replace(window, deadline_ns=window.end_ns))
 
-        ingest._encode_one = too_late
+        asker._ask_one = too_late
         (late,) = robot.wait(Tombstone, 1, reason=Reason.LATE)
         robot.wait(Embedding, 3)
     (window,) = seen
