@@ -243,8 +243,9 @@ class Event(msgspec.Struct, frozen=True):
 class Health(msgspec.Struct, frozen=True):
     """State of one stream, about once a second.
 
-    ``state``: opening | running | paused | failed | stopped. ``failed``: the stream should speak
-    and does not. ``detail`` says why and since when, and holds the ledger and the counters.
+    ``state``: opening | running | paused | ended | failed | stopped. ``ended``: nothing will ever
+    follow, as after a recording. ``failed``: the stream should speak and does not. ``detail`` says
+    why and since when, and holds the ledger and the counters.
     """
 
     robot: str

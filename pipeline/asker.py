@@ -36,6 +36,10 @@ class Asker:
         if superseded is not None:
             self._teller.dropped(superseded, Reason.SUPERSEDED)
 
+    def is_idle(self) -> bool:
+        """Whether every window has its outcome."""
+        return self._slot.is_idle()
+
     def close(self, until_s: float) -> None:
         """Drop what waits as ``shutdown``, and wait for what is with the encoder, at most until
         ``until_s`` of the monotonic clock."""

@@ -65,6 +65,7 @@ class Ingest:
         self._stop = threading.Event()
         self._asker = Asker(self._encoder, self._teller, plan.in_flight, self._stop)
         self._paused_ns = (0, 0)
+        self._flushed = self._drained = False
         self._asking = threading.Thread(target=self._ask_format, name="format", daemon=True)
         self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
         self._threads += self._asker.threads
@@ -122,13 +123,33 @@ class Ingest:
             else:
                 for sample in self._handover.take(0.1):
                     self._push(sample)
+                self._end_if_over()
             self._teller.listen()
-            if time.monotonic() - told_s >= STATE_EVERY_S or told != self._capture.state:
-                told_s, told = time.monotonic(), self._capture.state
+            if time.monotonic() - told_s >= STATE_EVERY_S or told != self._state():
+                told_s, told = time.monotonic(), self._state()
                 self._tell_state()
+        self._flush()
+        self._tell_state()
+
+    def _flush(self) -> None:
         for cut in self._windower.flush() if self._windower else []:
             self._pass_on(cut)
-        self._tell_state()
+
+    def _state(self) -> str:
+        """That of the sensor; one that ended is ``running`` until all its windows are told."""
+        state = self._capture.state
+        return "running" if state == "ended" and not self._drained else state
+
+    def _end_if_over(self) -> None:
+        """Nothing follows, said the driver: flush, and once each window has its outcome, tell."""
+        if self._drained or self._capture.state != "ended" or not self._handover.is_empty():
+            return
+        if not self._flushed:
+            self._flushed = True
+            self._flush()
+        if self._asker.is_idle():
+            self._drained = True
+            self._teller.happened("stream_ended", self._capture.why)
 
     def _ask_format(self) -> None:
         """An encoder may load for minutes: asked until it answers."""
@@ -204,6 +225,8 @@ class Ingest:
     # any thread -------------------------------------------------------------------------------
 
     def _on_capture(self, name: str, why: str) -> None:
+        if name == "stream_ended":  # told once its windows are
+            return
         begin_ns, end_ns = self._paused_ns
         if name == "stream_paused":
             self._paused_ns = (self._teller.now_ns(), FOR_EVER_NS)
@@ -222,7 +245,7 @@ class Ingest:
         }
         why = capture.why or getattr(self._driver, "why", "") or self._unfit or self._asker.refusal
         self._teller.state(
-            capture.state,
+            self._state(),
             why,
             rate_hz=capture.meter.rate_hz(self._teller.now_ns()),
             wanted_rate_hz=rate_of(self._driver),

@@ -223,7 +223,7 @@ class Publication:
 
     def health(self, now_ns: int) -> dict[str, Any]:
         """``status``: ok, degraded or down, judged by what was published, and why per stream."""
-        judged = [s for s in self._streams.values() if s.state != "paused"]
+        judged = [s for s in self._streams.values() if s.state not in ("paused", "ended")]
         ailing = {s.name: why for s in judged if (why := s.ailment(now_ns))}
         status = "ok" if not ailing else "down" if len(ailing) == len(judged) else "degraded"
         return {"status": status, "streams": ailing}
