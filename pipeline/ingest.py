@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bindstream.errors import InvalidInput
-from bindstream.types import Reason, Sample, Window
+from bindstream.types import Reason, Sample, Stamped, Window
 from pipeline.asker import Asker
 from pipeline.border import counted, rate_of
 from pipeline.capture import Capture, Handover
@@ -193,33 +193,26 @@ class Ingest:
             self._pass_on(cut)
 
     def _pass_on(self, cut: Cut | Hole) -> None:
-        self._teller.opened(cut)
+        opened = self._teller.opened(cut)
         if isinstance(cut, Hole):
-            self._teller.dropped(cut, self._excuse(cut))
+            self._teller.dropped(opened, self._excuse(cut))
         else:
-            self._asker.put(self._window(cut))
+            self._asker.put(self._window(opened, cut))
 
     def _excuse(self, hole: Hole) -> Reason:
         begin_ns, end_ns = self._paused_ns
         paused = hole.start_ns < end_ns and begin_ns < hole.end_ns
         return Reason.PAUSED if paused else Reason.SENSOR_GAP
 
-    def _window(self, cut: Cut) -> Window:
-        plan = self._plan
+    def _window(self, opened: Stamped, cut: Cut) -> Window:
         return Window(
-            robot=plan.robot,
-            stream=plan.stream,
-            modality=plan.modality,
-            epoch=self._teller.grant.epoch,
-            seq=cut.seq,
-            start_ns=cut.start_ns,
-            end_ns=cut.end_ns,
+            **opened.stamp(),
             data=cut.data,
             meta=cut.meta,
             n_missing=cut.n_missing,
             captured_ns=cut.captured_ns,
             windowed_ns=self._teller.now_ns(),
-            deadline_ns=cut.end_ns + round(plan.deadline_s * 1e9),
+            deadline_ns=cut.end_ns + round(self._plan.deadline_s * 1e9),
         )
 
     # any thread -------------------------------------------------------------------------------

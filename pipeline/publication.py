@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from msgspec.structs import replace
 
 from bindstream.types import (
@@ -19,14 +18,13 @@ from bindstream.types import (
     Health,
     Reason,
     Scene,
+    Stamped,
     Tombstone,
 )
 from bindstream.wire import Message
 from pipeline.ledger import PUBLISHED, OpenWindow
 from pipeline.messages import (
     Bye,
-    Dropped,
-    Encoded,
     Grant,
     Happened,
     Hello,
@@ -123,7 +121,7 @@ class Publication:
         said: list[Message] = []
         if isinstance(message, Opened | State | Resume):  # of the thread that cuts windows
             said += self._hear_of(stream, now_ns)
-        if self.is_stranger(message) and isinstance(message, Opened | Encoded | Dropped):
+        if self.is_stranger(message) and isinstance(message, Opened | Embedding | Tombstone):
             return said
         return said + self._take(stream, message, now_ns, overtaken)
 
@@ -131,12 +129,11 @@ class Publication:
         match message:
             case Opened():
                 until_ns = max(message.end_ns + stream.deadline_ns, now_ns) + PATIENCE_NS
-                times = message.start_ns, message.end_ns, until_ns
-                stream.ledger.open(message.epoch, message.seq, *times)
-            case Encoded():
+                stream.ledger.open(message, until_ns)
+            case Embedding():
                 return self._encoded(stream, message, now_ns, overtaken)
-            case Dropped():
-                return self._dropped(stream, message.epoch, message.seq, message.reason, now_ns)
+            case Tombstone():
+                return self._finish(stream, message, message.reason, now_ns)
             case State():
                 stream.hear(message, now_ns)
                 return [self._health(stream, now_ns)]
@@ -282,38 +279,16 @@ class Publication:
         stream.ledger.adopt(m.epoch, m.next_seq)
         return said
 
-    def _encoded(self, stream: Stream, m: Encoded, now_ns: int, overtaken: bool) -> list[Message]:
+    def _encoded(self, stream: Stream, m: Embedding, now_ns: int, overtaken: bool) -> list[Message]:
         if overtaken and now_ns - m.encoded_ns > stream.hop_ns:  # it waited here, a newer one is in
-            return self._dropped(stream, m.epoch, m.seq, Reason.SUPERSEDED, now_ns)
-        vector = np.frombuffer(m.vector, "<f4")  # may raise: before the accounts are touched
-        embedding = Embedding(
-            robot=self._robot,
-            stream=stream.name,
-            modality=stream.modality,
-            epoch=m.epoch,
-            seq=m.seq,
-            start_ns=0,
-            end_ns=0,
-            captured_ns=m.captured_ns,
-            windowed_ns=m.windowed_ns,
-            encoded_ns=m.encoded_ns,
-            published_ns=now_ns,
-            queue_ms=m.queue_ms,
-            encode_ms=m.encode_ms,
-            n_missing=m.n_missing,
-            space_id=m.space_id,
-            encoder_id=m.encoder_id,
-            vector=vector,
-            words=self.asked.of_vector(stream.modality, m.space_id, vector),
-            life=self._life,
-        )
-        stream.order.finish(m.epoch, m.seq, embedding)
-        return self._leave(stream, now_ns)
+            return self._finish(stream, m, Reason.SUPERSEDED, now_ns)
+        words = self.asked.of_vector(m.modality, m.space_id, m.vector)
+        return self._finish(stream, m, replace(m, words=words, life=self._life), now_ns)
 
-    def _dropped(
-        self, stream: Stream, epoch: int, seq: int, reason: Reason, now_ns: int
+    def _finish(
+        self, stream: Stream, window: Stamped, outcome: Embedding | Reason, now_ns: int
     ) -> list[Message]:
-        stream.order.finish(epoch, seq, reason)
+        stream.order.finish(window.epoch, window.seq, outcome)
         return self._leave(stream, now_ns)
 
     def _leave(self, stream: Stream, now_ns: int) -> list[Message]:
@@ -339,29 +314,12 @@ class Publication:
         if isinstance(outcome, Reason):
             stream.ledger.close(window.epoch, window.seq, outcome)
             stream.note_drop(outcome)
-            return self._tombstone(stream, window, outcome, now_ns)
+            return Tombstone(**window.stamp(), reason=outcome, published_ns=now_ns, life=self._life)
         stream.ledger.close(window.epoch, window.seq, PUBLISHED)
-        start_ns, end_ns = window.start_ns, window.end_ns
-        embedding = replace(outcome, start_ns=start_ns, end_ns=end_ns, published_ns=now_ns)
+        embedding = replace(outcome, **window.stamp(), published_ns=now_ns)
         stream.note_vector(embedding)
         self._join.add(embedding)
         return embedding
-
-    def _tombstone(
-        self, stream: Stream, window: OpenWindow, reason: Reason, now_ns: int
-    ) -> Tombstone:
-        return Tombstone(
-            robot=self._robot,
-            stream=stream.name,
-            modality=stream.modality,
-            epoch=window.epoch,
-            seq=window.seq,
-            start_ns=window.start_ns,
-            end_ns=window.end_ns,
-            reason=reason,
-            published_ns=now_ns,
-            life=self._life,
-        )
 
     def _event(self, name: str, t_ns: int, **detail: Any) -> Event:
         return Event(self._robot, name, t_ns, detail)

@@ -18,14 +18,14 @@ from typing import IO, Any
 import zmq
 
 from bindstream import host, wire
-from bindstream.types import Event
+from bindstream.types import Embedding, Event
 from bindstream.wire import Message
 from pipeline.direct import direct
 from pipeline.epochs import Epochs, state_dir
 from pipeline.inbox import Inbox, newest_vectors
 from pipeline.labels import Lesson
 from pipeline.link import address, lock_path
-from pipeline.messages import Encoded, Hello, Introduce, Resume, State, Upward
+from pipeline.messages import Hello, Introduce, Resume, State, Upward
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
 from pipeline.publication import Publication
 from pipeline.words import Question
@@ -185,7 +185,7 @@ class Publish:
         heard = self._inbox.take()
         newest = newest_vectors(heard)
         for sender, m in heard:
-            overtaken = isinstance(m, Encoded) and (m.epoch, m.seq) < newest[m.stream]
+            overtaken = isinstance(m, Embedding) and (m.epoch, m.seq) < newest[m.stream]
             self._hear(sender, m, overtaken)
         self._inbox.settle(self._publication.settled())
 

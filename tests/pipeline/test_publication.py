@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Tombstone
-from pipeline.messages import About, Bye, Dropped, Encoded, Happened, Hello, Opened, Resume, State
+from pipeline.messages import About, Bye, Happened, Hello, Opened, Resume, State
 from pipeline.plan import LivePlan
 from pipeline.publication import FORGET_NS, PATIENCE_NS, SLEPT_NS, Publication
 from pipeline.stream import SILENT_NS, START_NS
 from pipeline.words import Question
+from tests.pipeline import messages
 
 S = 1_000_000_000
 T_NS = 1_800_000_000 * S
@@ -45,23 +46,12 @@ def resume(next_seq: int) -> Resume:
 
 def opened(epoch: int, seq: int, stream: str = "front") -> Opened:
     end_ns = T_NS + seq * S // 2
-    return Opened(stream, epoch, seq, end_ns - 2 * S, end_ns)
+    modality = ABOUT[stream].modality if stream in ABOUT else Modality.VISION
+    return messages.opened(epoch, seq, end_ns - 2 * S, end_ns, stream, modality)
 
 
-def encoded(epoch: int, seq: int, stream: str = "front", **changes: Any) -> Encoded:
-    end_ns = T_NS + seq * S // 2
-    fields: dict[str, Any] = {
-        "n_missing": 0,
-        "captured_ns": end_ns,
-        "windowed_ns": end_ns,
-        "encoded_ns": end_ns,
-        "queue_ms": 0.5,
-        "encode_ms": 3.0,
-        "space_id": "toy:000000000000",
-        "encoder_id": "toy",
-        "vector": UNIT.tobytes(),
-    }
-    return Encoded(stream=stream, epoch=epoch, seq=seq, **(fields | changes))
+def encoded(epoch: int, seq: int, stream: str = "front", **changes: Any) -> Embedding:
+    return messages.encoded(opened(epoch, seq, stream), **({"vector": UNIT} | changes))
 
 
 def state(epoch: int, name: str = "running", why: str = "") -> State:
@@ -124,7 +114,7 @@ class Streams:
         seq = max(0, self.cut[key] - 1 - pick % 4)  # some twice, some never opened
         if act == "encode":
             return self.p.hear(encoded(epoch, seq, stream), T_NS)
-        return self.p.hear(Dropped(stream, epoch, seq, Reason.SUPERSEDED), T_NS)
+        return self.p.hear(messages.dropped(opened(epoch, seq, stream)), T_NS)
 
     def check(self, stream: str) -> None:
         sums = account(self.p, stream)
@@ -191,7 +181,7 @@ def test_a_lost_outcome_holds_up_nobody_for_long():
     assert p.hear(encoded(epoch, 0), deadline_ns + 2) == []  # too late: told as lost already
     p.hear(opened(epoch, 21), T_NS + 10 * S)
     assert p.hear(encoded(epoch, 21), T_NS + 11 * S) == []
-    left = p.hear(Dropped("front", epoch, 2, Reason.SUPERSEDED), T_NS + 11 * S)
+    left = p.hear(messages.dropped(opened(epoch, 2)), T_NS + 11 * S)
     assert outcomes(left) == [(epoch, 2, "superseded"), (epoch, 21, "published")]
     sums = account(p)
     assert (sums["captured"], sums["published"], sums["open"]) == (4, 1, 0)
@@ -398,7 +388,7 @@ def test_words_are_answered_within_their_space_only():
         p.hear(opened(epoch, seq), T_NS)
     (known,) = p.hear(encoded(epoch, 0), T_NS)
     other = np.ones(7, "<f4") / np.sqrt(7)
-    (foreign,) = p.hear(encoded(epoch, 1, space_id="other", vector=other.tobytes()), T_NS)
+    (foreign,) = p.hear(encoded(epoch, 1, space_id="other", vector=other), T_NS)
     assert known.words == {"object": "dog"}
     assert foreign.words == {}
 
@@ -435,7 +425,7 @@ def test_words_of_a_scene_are_those_of_its_members():
     epoch = epoch_of(p)
     for seq, axis in ((0, 0), (1, 1)):
         p.hear(opened(epoch, seq), T_NS + S)
-        vector = np.eye(4)[axis].astype("<f4").tobytes()
+        vector = np.eye(4)[axis].astype("<f4")
         p.hear(encoded(epoch, seq, vector=vector), T_NS + S)
     scene = p.scene(T_NS + S // 4, T_NS + S)  # the second ends at T + 0.5 s
     assert scene is not None
@@ -561,7 +551,7 @@ def drought(p: Publication, epoch: int, reasons: list[Reason], at_ns: int) -> di
     first = account(p)["captured"]
     for seq, reason in enumerate(reasons, first):
         p.hear(opened(epoch, seq), at_ns)
-        p.hear(Dropped("front", epoch, seq, reason), at_ns)
+        p.hear(messages.dropped(opened(epoch, seq), reason), at_ns)
     (health,) = (m for m in p.hear(state(epoch), at_ns) if isinstance(m, Health))
     assert health.state == "running"
     return health.detail
