@@ -59,15 +59,18 @@ class Control:
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 500)
         self._socket.setsockopt(zmq.MAXMSGSIZE, 1 << 16)
-        self._paths: list[Path] = []
-        self.also(robots)
+        self._paths: set[Path] = set()
+        self.answer_to(robots)
 
-    def also(self, robots: Iterable[str]) -> None:
-        """Be reached by these names too."""
-        for path in map(control_path, robots):
-            if path not in self._paths:
-                self._socket.bind(f"ipc://{path}")
-                self._paths.append(path)
+    def answer_to(self, robots: Iterable[str]) -> None:
+        """From now on be reached by these names, and by no others."""
+        wanted = set(map(control_path, robots))
+        for path in wanted - self._paths:
+            self._socket.bind(f"ipc://{path}")
+        for path in self._paths - wanted:
+            self._socket.unbind(f"ipc://{path}")
+            path.unlink(missing_ok=True)
+        self._paths = wanted
 
     def serve(self, timeout_s: float, act: Callable[[Path], Answer]) -> None:
         """Wait for one request at most so long; answer it."""

@@ -246,7 +246,7 @@ def test_a_bug_stays_a_500(robot):
 
 
 def test_pause_and_resume_reach_the_stream(robot):
-    """Breaks if privacy is promised and not asked for: of the application that the publisher names."""
+    """Breaks if privacy is not asked for of the very application that the publisher names."""
     assert robot.ask("POST", "/streams/front/pause") == (
         200,
         {"stream": "front", "state": "paused"},

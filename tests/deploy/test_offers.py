@@ -94,7 +94,7 @@ def test_labels_without_words_are_refused(tmp_path, capsys):
 
 
 def test_words_are_asked_of_the_robots_encoder(tmp_path):
-    """Breaks if an encoder loads words that nobody asks of it, or the one that is asked has none."""
+    """Breaks if words are loaded where nobody asks for them, or not where somebody does."""
     encoders = {
         "encoder": {"kind": "tests.encoders.test_offer:Lidar", "weights": "w"},
         "speaks": {"weights": "bindstream_tiny"},
