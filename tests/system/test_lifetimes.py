@@ -121,13 +121,13 @@ def _change_everything(watch: Watch, fleet: Fleet, apply: Apply) -> None:
     before = _before(watch, fleet)
     fleet.live = {
         "labels": {"sky": {"words": ["clear", "grey"], "margin": 0.0}},
-        "scene": {"weights": {"a": 1.0}},
+        "scene": {"weights": {"a": 0.0}},
     }
     told = apply(fleet)
     watch.until("words of the new label", lambda: _newest(watch, "one").words.keys() == {"sky"})
     watch.until(
         "the new weights",
-        lambda: {m.stream: m.weight for m in _newest_scene(watch, "one").members}.get("a") == 1.0,
+        lambda: {m.stream: m.weight for m in _newest_scene(watch, "one").members}.get("a") == 0.0,
     )
     _check(watch, fleet, before, "a label, a weight", set(), told, {"one": "reconfigured"})
 
