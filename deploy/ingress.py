@@ -143,4 +143,4 @@ class Ingress:
         if not app_name:
             known = ", ".join(sorted(streams))
             raise HTTPException(404, f"no stream '{name}'; known: {known}")
-        return DeploymentHandle(STREAM, app_name)
+        return direct(DeploymentHandle(STREAM, app_name))

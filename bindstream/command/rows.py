@@ -14,6 +14,8 @@ STAGES = ("capture", "window", "hop", "queue", "encode", "publish")
 """Where a window's time goes, in the order of its way."""
 
 EVENTS_KEPT = 6
+REMOVED = "stream_removed"
+"""The event of a stream that is no part of its robot any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +88,15 @@ class Step:
 class TableState:
     """What the live table shows. Feed it messages with ``absorb``; nothing here reads a clock.
 
-    ``truth`` is what a simulated world's scene should have said, where that is known.
+    Streams stand under their robot and name, scenes under their robot. ``truth`` is what the
+    scene of a simulated world's robot, ``truth_of``, should have said, where that is known.
     """
 
     robot: str = ""
-    rows: dict[str, StreamRow] = field(default_factory=dict)
-    newest_words: dict[str, dict[str, str]] = field(default_factory=dict)
-    scene: Scene | None = None
+    rows: dict[tuple[str, str], StreamRow] = field(default_factory=dict)
+    newest_words: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    scenes: dict[str, Scene] = field(default_factory=dict)
+    truth_of: str = ""
     truth: dict[str, frozenset[str]] = field(default_factory=dict)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
     steps: list[Step] = field(default_factory=list)
@@ -102,20 +106,26 @@ class TableState:
         self.robot = self.robot or message.robot
         match message:
             case Health():
-                self.rows[message.stream] = row_of(message)
+                self.rows[message.robot, message.stream] = row_of(message)
             case Embedding():
-                self.newest_words[message.stream] = message.words
+                self.newest_words[message.robot, message.stream] = message.words
                 known = StreamRow(message.robot, message.stream, message.modality, "running")
-                self.rows.setdefault(message.stream, known)
+                self.rows.setdefault((message.robot, message.stream), known)
             case Scene():
-                self.scene = message
+                self.scenes[message.robot] = message
             case Event():
                 self.events.append(message)
+                if message.name == REMOVED:
+                    self.rows.pop((message.robot, str(message.detail.get("stream"))), None)
 
-    def words_of(self, stream: str) -> dict[str, str]:
+    def name_of(self, row: StreamRow) -> str:
+        """The stream's name, with its robot's where there are several."""
+        several = len({one.robot for one in self.rows.values()}) > 1
+        return f"{row.robot}/{row.stream}" if several else row.stream
+
+    def words_of(self, row: StreamRow) -> dict[str, str]:
         """The nearest words of a stream: of its newest embedding, else of its health."""
-        row = self.rows.get(stream)
-        return self.newest_words.get(stream) or (row.words if row else {})
+        return self.newest_words.get((row.robot, row.stream)) or row.words
 
     def begin(self, name: str) -> None:
         """A step of the start runs now; it is added if it was not announced."""

@@ -8,7 +8,7 @@ names the key and the nearest right one, before anything starts; behind it are p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
@@ -129,7 +129,21 @@ def load(path: Path | None = None) -> Config:
     _refuse(path, lines)
     config = Config(path, document, tuple(apps))
     _refuse(path, _disagreements(config))
-    return config
+    return _expecting(config)
+
+
+def _expecting(config: Config) -> Config:
+    """Each robot told whom to expect: with a stream that comes or goes, it is told anew."""
+    expected = {robot.name: robot.expected for robot in config.robots}
+    return replace(
+        config,
+        apps=tuple(
+            replace(a, live=a.live.model_copy(update={"expect": expected[a.args.name]}))
+            if isinstance(a.args, RobotArgs) and a.live
+            else a
+            for a in config.apps
+        ),
+    )
 
 
 def _app(entry: dict[str, Any]) -> App:

@@ -25,23 +25,28 @@ from sensors.driver import Driver
 _log = logging.getLogger(__name__)
 
 
-def preflight(config: Config, *, devices: bool = True, ports: bool = True) -> list[Driver]:
+def preflight(
+    config: Config, *, devices: bool = True, ports: bool = True, held: Config | None = None
+) -> list[Driver]:
     """Check all of it; return the drivers, closed again. Raises ConfigError with every complaint.
 
     What can run, but hardly as it is meant, is a warning in the log. ``devices`` opens each sensor
     once; ``ports`` finds out whether our addresses are free, and the robots' names and state
-    folder with them.
+    folder with them: but those that ``held``, which runs already, has.
     """
     complaints = list(offers.complaints(config))
     for name, encoder in config.encoders.items():
         _collect(complaints, lambda n=name, e=encoder: _check_device(n, e, devices))
     drivers = [_collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.streams]
     if ports:
+        ours = _addresses(held) if held else []
         for address in _addresses(config):
-            _collect(complaints, lambda a=address: _check_port(*a))
-        for robot in config.robots:
+            if address not in ours:
+                _collect(complaints, lambda a=address: _check_port(*a))
+        running = {robot.name for robot in held.robots} if held else set()
+        for name in [robot.name for robot in config.robots if robot.name not in running]:
             for check in robot_places.CHECKS:
-                _collect(complaints, lambda c=check, r=robot: c(r.name))
+                _collect(complaints, lambda c=check, n=name: c(n))
     ready = [driver for driver in drivers if driver is not None]
     if devices and not complaints:
         complaints += _try_devices(ready)

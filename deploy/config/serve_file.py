@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ DEPLOYMENTS = {
     "deploy.app:robot": {PUBLISHER, INGRESS},
     "deploy.app:stream": {STREAM},
 }
+_ROUTE = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
 _FORMERLY = "deploy.app:build"
 _OURS = ("robot", "encoder", "streams", "scene", "publish", "labels")
 _PLACES = (
@@ -91,14 +93,33 @@ def _mistakes_of(place: str, application: Any) -> list[str]:
             *lines,
             f"{place}: import_path '{application.get('import_path')}' is not ours{near}",
         ]
+    lines += _route_mistakes(place, application.get("route_prefix", "/"), PUBLISHER in known)
     deployments = application.get("deployments")
     for n, one in enumerate(deployments if isinstance(deployments, list) else []):
         at = f"{place}.deployments.{n}"
         lines += unknown_keys(at, one, set(schema.DeploymentSchema.model_fields))
-        if isinstance(one, dict) and one.get("name") not in known:
-            near = nearest(str(one.get("name")), known)
-            lines.append(f"{at} names no deployment of ours: '{one.get('name')}'{near}")
+        if isinstance(one, dict):
+            lines += _deployment_mistakes(at, one, known)
     return lines
+
+
+def _route_mistakes(place: str, route: Any, is_robot: bool) -> list[str]:
+    """Serve's default is "/" for every application, and it takes any text."""
+    if not is_robot:
+        said = f"'{place}.route_prefix' must be null: only a robot answers HTTP"
+        return [] if route is None else [said]
+    if not isinstance(route, str) or _ROUTE.fullmatch(route):
+        return []  # what is no text, Serve's schema refuses
+    return [f"'{place}.route_prefix' is '{route}': wants '/', or such as '/two'"]
+
+
+def _deployment_mistakes(at: str, one: dict[str, Any], known: set[str]) -> list[str]:
+    if one.get("name") not in known:
+        near = nearest(str(one.get("name")), known)
+        return [f"{at} names no deployment of ours: '{one.get('name')}'{near}"]
+    if one.get("user_config") is not None and one["name"] != PUBLISHER:
+        return [f"'{at}.user_config' belongs to '{PUBLISHER}': no other is told anything live"]
+    return []
 
 
 def _wrong_values(document: dict[str, Any], model: type[BaseModel]) -> list[str]:

@@ -7,6 +7,7 @@ runs code. A request names a configuration file; the answer says what became of 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -15,6 +16,7 @@ import zmq
 from bindstream.errors import BindstreamError
 from bindstream.runtime_dir import runtime_dir
 
+REACHED_MS = 2000
 ANSWER_S = 180.0
 """An encoder may load for minutes before it stands."""
 
@@ -59,15 +61,18 @@ class Control:
         self._socket: zmq.Socket[bytes] = self._context.socket(zmq.REP)
         self._socket.setsockopt(zmq.LINGER, 500)
         self._socket.setsockopt(zmq.MAXMSGSIZE, 1 << 16)
-        self._paths: list[Path] = []
-        self.also(robots)
+        self._paths: set[Path] = set()
+        self.answer_to(robots)
 
-    def also(self, robots: Iterable[str]) -> None:
-        """Be reached by these names too."""
-        for path in map(control_path, robots):
-            if path not in self._paths:
-                self._socket.bind(f"ipc://{path}")
-                self._paths.append(path)
+    def answer_to(self, robots: Iterable[str]) -> None:
+        """From now on be reached by these names, and by no others."""
+        wanted = set(map(control_path, robots))
+        for path in wanted - self._paths:
+            self._socket.bind(f"ipc://{path}")
+        for path in self._paths - wanted:
+            self._socket.unbind(f"ipc://{path}")
+            path.unlink(missing_ok=True)
+        self._paths = wanted
 
     def serve(self, timeout_s: float, act: Callable[[Path], Answer]) -> None:
         """Wait for one request at most so long; answer it."""
@@ -97,9 +102,11 @@ def ask(robot: str, config: Path, waiting: Callable[[], None]) -> Answer | None:
         return None
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
-        monitor = socket.get_monitor_socket(zmq.EVENT_CONNECTED)
-        socket.connect(f"ipc://{control_path(robot)}")
-        if not monitor.poll(2000):  # a file that a killed run left
+        with closing(socket.get_monitor_socket(zmq.EVENT_CONNECTED)) as monitor:
+            socket.connect(f"ipc://{control_path(robot)}")
+            reached = monitor.poll(REACHED_MS)
+            socket.disable_monitor()
+        if not reached:  # a file that a killed run left
             return None
         socket.send(_encode(Apply(str(config.absolute()))))
         for _ in range(int(ANSWER_S)):

@@ -6,14 +6,14 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from bindstream.errors import BindstreamError
 from deploy.config.arguments import EncoderArgs, RobotArgs, StreamArgs
 from deploy.config.file import App, Config
 from deploy.config.serve_file import PUBLISHER
-from deploy.live.changes import Change, changes
+from deploy.live.changes import Change
 
 LOOK_EVERY_S = 0.3
 _FAILED = "A replica failed to start"
@@ -49,27 +49,28 @@ class Deployment:
             logging_config={"log_level": "WARNING", "enable_access_log": False},
         )
         if not left.is_set():
-            self._deploy(self._config.apps)
+            targets = _targets(self._config.apps)
+            serve.run_many(targets, wait_for_applications_running=False)
             self._wait({app.name for app in self._config.apps}, left)
 
-    def apply(self, config: Config, left: threading.Event) -> list[Change]:
-        """Make the running robot like another file; what did not change is not touched.
+    def apply(self, config: Config, made: Sequence[Change], left: threading.Event) -> None:
+        """Make the running robot like another file, by ``changes``; the rest is not touched.
 
-        Returns once what changed stands. Raises DeploymentFailed, naming the part; what had been
-        changed by then stays so.
+        Returns once all stands. Raises ConfigError, and then nothing was touched, or
+        DeploymentFailed, naming the part; what had been changed by then stays so.
         """
         from ray import serve
 
-        wanted = changes(self._config.apps, config.apps)
-        for change in wanted:
+        touched = {c.app for c in made if c.kind not in ("removed", "unchanged")}
+        targets = _targets(app for app in config.apps if app.name in touched)
+        for change in made:
             if change.kind == "removed":
                 serve.delete(change.app)
-        touched = {c.app for c in wanted if c.kind not in ("removed", "unchanged")}
         self._config = config
-        if touched:
-            self._deploy(tuple(app for app in config.apps if app.name in touched))
-            self._wait(touched, left)
-        return wanted
+        if targets:
+            serve.run_many(targets, wait_for_applications_running=False)
+        self._wait(touched, left)
+        self._stand({app.name for app in config.apps})  # one may have failed in an earlier apply
 
     def delete(self) -> None:
         """Drain: the streams finish what is in flight and release their devices, then robots,
@@ -83,13 +84,6 @@ class Deployment:
                 thread.start()
             for thread in ending:
                 thread.join()
-
-    def _deploy(self, apps: tuple[App, ...]) -> None:
-        from ray import serve
-
-        expected = {robot.name: robot.expected for robot in self._config.robots}
-        targets = [serve.RunTarget(application(app, expected), app.name, app.route) for app in apps]
-        serve.run_many(targets, wait_for_applications_running=False)
 
     def _wait(self, names: set[str], left: threading.Event) -> None:
         while not self._stand(names) and not left.wait(LOOK_EVERY_S):
@@ -117,15 +111,20 @@ class Deployment:
             self._say(waiting)
 
 
-def application(app: App, expected: Mapping[str, tuple[str, ...]]) -> Any:
-    """The Serve application of one entry. ``expected`` maps a robot to its streams."""
+def _targets(apps: Iterable[App]) -> list[Any]:
+    from ray import serve
+
+    return [serve.RunTarget(application(app), app.name, app.route) for app in apps]
+
+
+def application(app: App) -> Any:
+    """The Serve application of one entry."""
     from deploy import app as graph
 
     build: Any = {EncoderArgs: graph.encoder, RobotArgs: graph.robot, StreamArgs: graph.stream}
     told: dict[str, Any] = {}
-    if app.live is not None and isinstance(app.args, RobotArgs):
-        live = app.live.model_copy(update={"expect": expected[app.args.name]})
-        told[PUBLISHER] = live.model_dump(mode="json")
+    if app.live is not None:
+        told[PUBLISHER] = app.live.model_dump(mode="json")
     built = build[type(app.args)](app.args)
     _settle(built, version(app), told)
     return built

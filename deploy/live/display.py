@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -42,9 +43,10 @@ class Lines:
         """A step ended."""
         self._print({"kind": "step", "name": name, "seconds": round(seconds, 3), "failed": failed})
 
-    def first(self, stream: str, after_s: float) -> None:
+    def first(self, robot: str, stream: str, after_s: float) -> None:
         """A stream's first vector."""
-        self._print({"kind": "first", "stream": stream, "after_s": round(after_s, 3)})
+        after = {"after_s": round(after_s, 3)}
+        self._print({"kind": "first", "robot": robot, "stream": stream, **after})
 
     def show(self, message: Any) -> None:
         """One message of the stream."""
@@ -58,11 +60,12 @@ class Lines:
 class Table:
     """The live table, redrawn a few times a second; plain lines where there is no terminal."""
 
-    def __init__(self, robot: str, world: WorldTruth | None) -> None:
+    def __init__(self, robots: Sequence[str], world: WorldTruth | None) -> None:
+        """``world`` is what the first of the robots observes, where it is a simulated one."""
         from rich.console import Console
         from rich.live import Live
 
-        self._state = TableState(robot=robot)
+        self._state = TableState(robot=", ".join(robots), truth_of=robots[0])
         self._world = world
         self._console = Console()
         self._live: AbstractContextManager[Any] = nullcontext()
@@ -94,16 +97,17 @@ class Table:
         self._state.finish(name, seconds, failed=failed)
         self._say(f"{name}: {'failed' if failed else 'done'} after {seconds:.1f} s")
 
-    def first(self, stream: str, after_s: float) -> None:
+    def first(self, robot: str, stream: str, after_s: float) -> None:
         """A stream's first vector."""
-        self._state.finish(f"first vector of {stream}", after_s)
-        self._say(f"first vector of {stream} after {after_s:.1f} s")
+        name = stream if self._state.robot == robot else f"{robot}/{stream}"
+        self._state.finish(f"first vector of {name}", after_s)
+        self._say(f"first vector of {name} after {after_s:.1f} s")
 
     def show(self, message: Any) -> None:
         """Take a message in; without a terminal, print the table every ten seconds."""
         if message is not None:
             self._state.absorb(message)
-        if self._world and isinstance(message, Scene):
+        if self._world and isinstance(message, Scene) and message.robot == self._state.truth_of:
             self._state.truth = self._world.words(message.end_ns)
         due = time.monotonic() - self._shown_s > 10
         if not self._console.is_terminal and due and isinstance(message, Health):

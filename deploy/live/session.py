@@ -15,26 +15,26 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from bindstream.command.rows import StreamRow, row_of
 from bindstream.errors import BindstreamError
 from bindstream.subscriber import Subscriber
-from bindstream.types import Embedding, Health
+from bindstream.types import Embedding, Event, Health
 from bindstream.wire import Message
-from deploy.config.arguments import StreamArgs
 from deploy.config.file import Config, load
 from deploy.config.preflight import preflight
 from deploy.live import leftovers
-from deploy.live.changes import Change
-from deploy.live.control import Answer, Control, Outcome
-from deploy.live.deployment import Deployment, reason
+from deploy.live.changes import Change, Place, changes, outcomes, places, refuse_unfit
+from deploy.live.control import Answer, Control
+from deploy.live.deployment import Deployment, DeploymentFailed, reason
 from deploy.live.display import Lines, Table
 from deploy.live.patience import FIRST_S, Patience
 from deploy.live.private_ray import PrivateRay
 from deploy.live.stopping import Stopping
 from deploy.world_truth import WorldTruth
 
+TOPICS = ("embedding/", "scene/", "event/", "health/")
 REFRESH_S = 0.25
 DRAIN_S = 12.0
 ATTACHED_LEAVE_S = 4.0
@@ -66,7 +66,8 @@ def live(
         leftovers.reap()  # before we look whose the ports are
     preflight(config, devices=ours, ports=ours)
     _say_unread(config)
-    show = Lines() if as_json else Table(_names(config), WorldTruth.of(config.robots[0]))
+    names = [robot.name for robot in config.robots]
+    show = Lines() if as_json else Table(names, WorldTruth.of(config.robots[0]))
     session = Session(config, show, stopping, Patience(seconds, time.monotonic()))
     session.ray = AttachedRay(address) if address else PrivateRay()
     stopping.begin()
@@ -80,10 +81,6 @@ def live(
         session.ray.end()
     _leave(code)
     return code
-
-
-def _names(config: Config) -> str:
-    return ", ".join(robot.name for robot in config.robots)
 
 
 def _say_unread(config: Config) -> None:
@@ -153,13 +150,13 @@ class Session:
     def __init__(
         self, config: Config, show: Lines | Table, stopping: Stopping, patience: Patience
     ) -> None:
-        self._endpoints = [robot.args.publish.endpoint for robot in config.robots]
+        self._endpoints = _endpoints(config)
         self._show = show
         self._stopping = stopping
         self._patience = patience
         self._deployment = Deployment(config, _say)
         self._begun_s = time.monotonic()
-        self._first: dict[str, float] = {}
+        self._first: dict[tuple[str, str], float] = {}
         self._rows = {(s.robot, s.name): StreamRow(s.robot, s.name) for s in config.streams}
         self._failures: list[str] = []
         self._drain_s = 0.0
@@ -170,17 +167,8 @@ class Session:
 
     def run(self) -> None:
         """Returns at the end, whichever way it comes."""
-        topics = ("embedding/", "scene/", "event/", "health/")
-        with Subscriber(self._endpoints, topics=topics, tombstones=True) as stream:
-            self._robot.start()
-            while not self._over():
-                self._take(stream.receive(REFRESH_S))
-                if self._started.is_set():
-                    self._stopping.hear()  # only this thread may
-                    self._started.clear()
-            self._drain_s = self._worth_draining_s()
-            self._left.set()
-            self._drain(stream)
+        while not self._left.is_set():
+            self._read(self._endpoints)
 
     def report(self) -> int:
         """Say how it went; the exit code."""
@@ -195,6 +183,22 @@ class Session:
         return self._stopping.exit_code if self._stopping.insisted else 0
 
     # the main thread --------------------------------------------------------------------------
+
+    def _read(self, endpoints: list[str]) -> None:
+        """Until the end, or until the robots publish elsewhere."""
+        with Subscriber(endpoints, topics=TOPICS, tombstones=True) as stream:
+            if not self._robot.ident:
+                self._robot.start()
+            while not self._over():
+                self._take(stream.receive(REFRESH_S))
+                if self._started.is_set():
+                    self._stopping.hear()  # only this thread may
+                    self._started.clear()
+                if self._endpoints != endpoints:
+                    return
+            self._drain_s = self._worth_draining_s()
+            self._left.set()
+            self._drain(stream)
 
     def _over(self) -> bool:
         if self._stopping.asked or self._failures:
@@ -211,13 +215,16 @@ class Session:
                 self._note(message)
             case Health():
                 self._rows[message.robot, message.stream] = row_of(message)
+            case Event(name="stream_removed"):
+                self._rows.pop((message.robot, str(message.detail.get("stream"))), None)
 
     def _note(self, embedding: Embedding) -> None:
         self._patience.vector(time.monotonic())
-        if embedding.stream not in self._first:
+        place = embedding.robot, embedding.stream
+        if place not in self._first:
             after_s = time.monotonic() - self._begun_s
-            self._first[embedding.stream] = after_s
-            self._show.first(embedding.stream, after_s)
+            self._first[place] = after_s
+            self._show.first(*place, after_s)
 
     def _drain(self, stream: Subscriber) -> None:
         """Until the robot's thread has ended all in order."""
@@ -236,7 +243,7 @@ class Session:
     def _whys(self) -> str:
         told = [
             f"{row.stream}: {row.state}{f', {row.why}' * bool(row.why)}"
-            for row in self._rows.values()
+            for row in list(self._rows.values())
         ]
         return (
             f" ({'; '.join(told)})" if self._deployed.is_set() else ": the deployment did not stand"
@@ -273,33 +280,40 @@ class Session:
         try:
             while not self._left.is_set():
                 control.serve(CONTROL_S, self._apply)
-                control.also(robot.name for robot in self._deployment.config.robots)
+                control.answer_to(robot.name for robot in self._deployment.config.robots)
         finally:
             control.close()
 
     def _apply(self, path: Path) -> Answer:
-        config = load(path)
-        preflight(config, devices=False, ports=False)
-        before, streams = self._epochs(), {a.name: a.args for a in config.apps}
-        with self._step(f"apply {path.name}"):
-            made = self._deployment.apply(config, self._left)
-        self.ray.note()
-        new = [c.app for c in made if c.kind in ("added", "restarted")]
-        self._await_epochs([_place(streams[app]) for app in new], before)
-        after = self._epochs()
-        places = {a.name: _place(a.args) for a in config.apps}
-        return Answer([_outcome(change, places, before, after) for change in made])
+        """Raises ConfigError when refused: then nothing is touched."""
+        config, held = load(path), self._deployment.config
+        refuse_unfit(held, config)
+        preflight(config, devices=False, ports=isinstance(self.ray, PrivateRay), held=held)
+        wanted, before, problem = changes(held.apps, config.apps), self._epochs(), ""
+        self._endpoints = list(dict.fromkeys([*_endpoints(held), *_endpoints(config)]))
+        try:
+            with self._step(f"apply {path.name}"):
+                self._deployment.apply(config, wanted, self._left)
+            self._await_epochs(wanted, places(config.apps), before)
+        except DeploymentFailed as error:  # what else was changed by then is told too
+            problem = str(error)
+        finally:
+            self._endpoints = _endpoints(config)
+            self.ray.note()
+        return Answer(outcomes(wanted, (held.apps, config.apps), (before, self._epochs())), problem)
 
     def _epochs(self) -> dict[tuple[str, str], int]:
-        return {place: row.epoch for place, row in self._rows.items()}
+        return {place: row.epoch for place, row in list(self._rows.items())}
 
-    def _await_epochs(self, places: list[tuple[str, str]], before: Mapping[Any, int]) -> None:
+    def _await_epochs(
+        self, made: list[Change], at: Mapping[str, Place], before: Mapping[Place, int]
+    ) -> None:
         """A stream that starts anew says hello a moment after it stands."""
+        new = [at[c.app] for c in made if c.kind in ("added", "restarted") and c.app in at]
         until_s = time.monotonic() + HELLO_S
-        waited = [place for place in places if place[1]]
         while time.monotonic() < until_s and not self._left.is_set():
             now = self._epochs()
-            if all(now.get(place, 0) > before.get(place, 0) for place in waited):
+            if all(now.get(place, 0) > before.get(place, 0) for place in new):
                 return
             time.sleep(0.05)
 
@@ -325,19 +339,8 @@ class Session:
         self._show.finish(name, time.monotonic() - start_s)
 
 
-def _place(args: object) -> tuple[str, str]:
-    """A stream's robot and name; ("", "") of any other application."""
-    return (args.robot, args.name) if isinstance(args, StreamArgs) else ("", "")
-
-
-def _outcome(
-    change: Change,
-    places: Mapping[str, tuple[str, str]],
-    before: Mapping[tuple[str, str], int],
-    after: Mapping[tuple[str, str], int],
-) -> Outcome:
-    place = places.get(change.app, ("", ""))
-    return Outcome(change.app, change.kind, before.get(place, 0), after.get(place, 0))
+def _endpoints(config: Config) -> list[str]:
+    return [robot.args.publish.endpoint for robot in config.robots]
 
 
 def _say(waiting: str) -> None:

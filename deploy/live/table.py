@@ -51,9 +51,9 @@ def render(state: TableState, *, hint: str = "") -> RenderableType:
     if any(step.state != "done" for step in state.steps) or not state.rows:
         parts += [_step_line(step) for step in state.steps]
     if state.rows:
-        parts += [_stream_table(state), _time_table(state), _scene_line(state.scene)]
-        parts += [_truth_line(state.truth, state.scene)] if state.truth and state.scene else []
-        parts += [_why_line(row) for row in state.rows.values() if row.why]
+        parts += [_stream_table(state), _time_table(state)]
+        parts += _scene_lines(state)
+        parts += [_why_line(state.name_of(row), row) for row in state.rows.values() if row.why]
         parts += [_event_line(event) for event in state.events]
     if hint:
         parts.append(Text(hint, style="dim"))
@@ -83,12 +83,16 @@ class Sheet:
 
 def _stream_table(state: TableState) -> Sheet:
     title = f"robot {state.robot}   (age: median/p99 of what is published)"
-    return Sheet(title, _STREAM_COLUMNS, [_stream_cells(row) for row in state.rows.values()])
+    return Sheet(
+        title,
+        _STREAM_COLUMNS,
+        [_stream_cells(state.name_of(row), row) for row in state.rows.values()],
+    )
 
 
-def _stream_cells(row: StreamRow) -> list[Cell | str]:
+def _stream_cells(name: str, row: StreamRow) -> list[Cell | str]:
     return [
-        row.stream,
+        name,
         Cell(row.state, _STATE_STYLES.get(row.state, "")),
         _sensor_rate(row),
         _figure(row.published_hz, 1),
@@ -124,17 +128,28 @@ def _time_table(state: TableState) -> Sheet:
 
 def _time_cells(state: TableState, row: StreamRow) -> list[Cell | str]:
     times = [_figure(row.stages_ms.get(stage), 1) for stage in STAGES]
-    words = ", ".join(state.words_of(row.stream).values())
-    return [row.stream, *times, Cell(words, "cyan")]
+    words = ", ".join(state.words_of(row).values())
+    return [state.name_of(row), *times, Cell(words, "cyan")]
 
 
-def _scene_line(scene: Scene | None) -> Text:
-    if scene is None:
-        return Text("scene: none yet", style="dim")
+def _scene_lines(state: TableState) -> list[Text]:
+    if not state.scenes:
+        return [Text("scene: none yet", style="dim")]
+    lines = []
+    for robot, scene in state.scenes.items():
+        lines.append(
+            _scene_line(f"scene of {robot} " if len(state.scenes) > 1 else "scene ", scene)
+        )
+        if state.truth and robot == state.truth_of:
+            lines.append(_truth_line(state.truth, scene))
+    return lines
+
+
+def _scene_line(title: str, scene: Scene) -> Text:
     present = sum(member.seq >= 0 for member in scene.members)
     words = ", ".join(f"{question}: {word}" for question, word in scene.words.items())
     share = f"#{scene.seq}, {present} of {len(scene.members)} streams"
-    return Text.assemble(("scene ", "bold"), share, ("  " + words, "cyan"))
+    return Text.assemble((title, "bold"), share, ("  " + words, "cyan"))
 
 
 def _truth_line(truth: dict[str, frozenset[str]], scene: Scene) -> Text:
@@ -148,8 +163,8 @@ def _truth_line(truth: dict[str, frozenset[str]], scene: Scene) -> Text:
     return line
 
 
-def _why_line(row: StreamRow) -> Text:
-    return Text.assemble((f"{row.stream}: ", "bold"), (row.why, _STATE_STYLES.get(row.state, "")))
+def _why_line(name: str, row: StreamRow) -> Text:
+    return Text.assemble((f"{name}: ", "bold"), (row.why, _STATE_STYLES.get(row.state, "")))
 
 
 def _event_line(event: Event) -> Text:

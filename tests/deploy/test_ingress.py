@@ -45,7 +45,8 @@ class Robot:
 
     def __init__(self) -> None:
         self.publisher = Handle(
-            health={"status": "ok", "streams": {}}, status={"robot": "rover", "streams": {}}
+            health={"status": "ok", "streams": {}},
+            status={"robot": "rover", "streams": {"front": {"app": "camera-one"}}},
         )
         self.speaker = Handle(
             encode_text=lambda texts: np.full((len(texts), 4), 0.5, np.float32),
@@ -53,7 +54,7 @@ class Robot:
         )
         self.front = Handle(pause="paused", resume="opening")
         ours = Ingress.__bases__[0]  # without what Serve wraps around it in a replica
-        self.ingress = ours(self.publisher, self.speaker, {"front": self.front})
+        self.ingress = ours(self.publisher, self.speaker)
 
     def ask(
         self,
@@ -98,6 +99,9 @@ class Robot:
 @pytest.fixture
 def robot(monkeypatch):
     made = Robot()
+    streams = {("stream", "camera-one"): made.front}
+    ours = type(made.ingress)._stream.__globals__  # Serve keeps a copy of what it wrapped
+    monkeypatch.setitem(ours, "DeploymentHandle", lambda *names: streams[names])
     monkeypatch.setattr(context, "_INTERNAL_REPLICA_CONTEXT", None)
     replica = ReplicaID("r", DeploymentID("ingress", "bindstream"))
     context._set_internal_replica_context(
@@ -123,7 +127,10 @@ def test_healthz_is_503_only_when_nothing_is_delivered(robot):
 
 def test_status_is_the_publishers(robot):
     """Breaks if HTTP invents a status of its own."""
-    assert robot.ask("GET", "/status") == (200, {"robot": "rover", "streams": {}})
+    assert robot.ask("GET", "/status") == (
+        200,
+        {"robot": "rover", "streams": {"front": {"app": "camera-one"}}},
+    )
 
 
 def test_words_become_vectors_of_a_named_space(robot):
@@ -239,7 +246,7 @@ def test_a_bug_stays_a_500(robot):
 
 
 def test_pause_and_resume_reach_the_stream(robot):
-    """Breaks if privacy is promised and not asked for."""
+    """Breaks if privacy is not asked for of the very application that the publisher names."""
     assert robot.ask("POST", "/streams/front/pause") == (
         200,
         {"stream": "front", "state": "paused"},

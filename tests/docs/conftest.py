@@ -42,11 +42,10 @@ class Phone:
         self._thread.join()
 
 
-def shipped_args() -> dict[str, Any]:
-    """The arguments of the ``ray_config.yaml`` that ships."""
-    document = yaml.safe_load((ROOT / "ray_config.yaml").read_text())
-    args: dict[str, Any] = document["applications"][0]["args"]
-    return args
+def shipped() -> dict[str, Any]:
+    """The ``ray_config.yaml`` that ships."""
+    file: dict[str, Any] = yaml.safe_load((ROOT / "ray_config.yaml").read_text())
+    return file
 
 
 @pytest.fixture(scope="package")
@@ -59,14 +58,15 @@ def phone() -> Iterator[Phone]:
 @pytest.fixture(scope="package")
 def robot(tmp_path_factory: pytest.TempPathFactory, phone: Phone) -> Iterator[Robot]:
     """As shipped, and the sensor of examples/my_sensor.py beside it."""
-    args = shipped_args()
-    args.pop("publish", None)  # its port is the robot's own
+    file = shipped()
     options = {"port": phone.port, "rate_hz": PHONE_HZ}
     mine = {"name": "phone", "modality": "imu", "driver": "my_sensor:UdpImu", "options": options}
-    args["streams"].append(mine)
+    path = "deploy.app:stream"
+    more = {"name": "phone", "route_prefix": None, "import_path": path, "args": mine}
+    file["applications"].append(more)
     path = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
     folder: Path = tmp_path_factory.mktemp("docs")
-    with Robot(folder, args, env={"PYTHONPATH": path}) as robot:
+    with Robot(folder, file, env={"PYTHONPATH": path}) as robot:
         robot.wait_for("embedding", "front", timeout_s=180)
         yield robot
 

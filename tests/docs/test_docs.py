@@ -16,19 +16,21 @@ import yaml
 
 from bindstream.command.cli import VERBS
 from bindstream.command.records import as_record
-from deploy.config.file import AppArgs, load
+from deploy.config.arguments import EncoderArgs, LiveArgs, StreamArgs
+from deploy.config.file import load
 from deploy.config.preflight import preflight
 from encoders.weights.card import read_card
 from tests.deploy import messages
 from tests.docs import blocks
 from tests.docs.blocks import ROOT, Block
-from tests.docs.conftest import shipped_args
+from tests.docs.conftest import shipped
 from tests.docs.running import output_of
 from tests.system.robot import Robot
 
 pytestmark = pytest.mark.timeout(300)  # the first test of all starts a robot
 TESTED = {"python", "bash", "yaml", "json"}
 LISTINGS = {"text"}  # of files or of output: nothing to run
+ROBOT = "deploy.app:robot"
 LIVE_VERBS = {"listen", "status", "devices", "doctor", "check", "plan"}
 HARMLESS = {
     "source .venv/bin/activate",
@@ -94,14 +96,8 @@ def test_commands_run_or_parse(block: Block, robot: Robot, shell_env: dict[str, 
 @of("yaml")
 def test_yaml_is_a_configuration(block: Block, tmp_path: Path) -> None:
     """Breaks if a key, a unit, a driver or one of its options is not what we say."""
-    document = yaml.safe_load(block.text)
-    if "applications" not in document:
-        assert set(document) <= set(AppArgs.model_fields)
-        whole = yaml.safe_load((ROOT / "ray_config.yaml").read_text())
-        whole["applications"][0]["args"] = shipped_args() | document
-        document = whole
     path = tmp_path / "ray_config.yaml"
-    path.write_text(yaml.safe_dump(document))
+    path.write_text(yaml.safe_dump(whole(yaml.safe_load(block.text))))
     config = load(path)
     with pytest.MonkeyPatch.context() as patch:  # the full weights need not be here
         patch.setattr("encoders.imagebind.offer.read_card", lambda _: read_card(None))
@@ -131,6 +127,32 @@ def test_the_operations_page_explains_every_reason() -> None:
 
     page = (ROOT / "docs" / "operations.md").read_text()
     assert not [r for r in Reason if f"| `{r}` |" not in page]
+
+
+def whole(shown: Any) -> dict[str, Any]:
+    """A block -> a file: a whole one; applications, in place of the shipped ones of their names;
+    or the ``args`` of one stream or encoder, or the publisher's ``user_config``."""
+    if "applications" in shown:
+        return dict(shown)
+    file = shipped()
+    apps = {app["name"]: app for app in file["applications"]}
+    more = shown if isinstance(shown, list) else [as_application(shown, apps)]
+    if any(app["import_path"] == ROBOT and app["args"]["name"] != "robot" for app in more):
+        apps = {"encoder": apps["encoder"]}  # a robot of its own brings its own streams
+    return file | {"applications": list((apps | {app["name"]: app for app in more}).values())}
+
+
+def as_application(shown: dict[str, Any], apps: dict[str, Any]) -> dict[str, Any]:
+    keys = set(shown)
+    if keys <= set(StreamArgs.model_fields) and "driver" in keys:
+        path = "deploy.app:stream"
+        return {"name": shown["name"], "route_prefix": None, "import_path": path, "args": shown}
+    if keys <= set(EncoderArgs.model_fields):
+        return apps["encoder"] | {"args": shown}
+    assert keys <= set(LiveArgs.model_fields), keys
+    (publisher,) = apps["robot"]["deployments"]
+    live = publisher["user_config"] | shown
+    return apps["robot"] | {"deployments": [{"name": "publisher", "user_config": live}]}
 
 
 def at(robot: Robot, text: str) -> str:

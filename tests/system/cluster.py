@@ -86,10 +86,12 @@ class Cluster:
         return [p for p in below if p.pid != self.head.pid]
 
     def replicas(self) -> dict[str, psutil.Process]:
-        """Deployment name -> process."""
+        """A stream's application, or ``application:deployment`` -> process."""
         found = {title(p): p for p in self.family() if p.is_running()}
         parts = {t: t.removeprefix("ray::ServeReplica:").split(":") for t in found if ":" in t}
-        named = {t: part[0] if part[-1] == "stream" else part[-1] for t, part in parts.items()}
+        named = {
+            t: part[0] if part[-1] == "stream" else ":".join(part) for t, part in parts.items()
+        }
         return {named[t]: found[t] for t in parts if t.startswith("ray::ServeReplica:")}
 
     def serve(self, *words: str) -> subprocess.CompletedProcess[str]:

@@ -65,6 +65,11 @@ class Robot:
         self.process: subprocess.Popen[str] | None = None
 
     def _document(self, args: dict[str, Any]) -> dict[str, Any]:
+        """``args`` as of ``configs.document``, or a whole file whose ports become ours."""
+        if "applications" in args:
+            robot = next(a for a in args["applications"] if a["import_path"] == "deploy.app:robot")
+            robot["args"]["publish"] = {"endpoint": self.endpoint}
+            return args | {"http_options": {"host": "127.0.0.1", "port": self.http_port}}
         told = {"publish": {"endpoint": self.endpoint}, **args}
         streams = told.pop("streams")
         return {"proxy_location": "HeadOnly", **document(*streams, port=self.http_port, **told)}

@@ -26,9 +26,7 @@ SHIPPED = Path(__file__).parents[2] / "ray_config.yaml"
 
 @pytest.fixture(scope="module")
 def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
-    args = yaml.safe_load(SHIPPED.read_text())["applications"][0]["args"]
-    del args["publish"]
-    with Robot(tmp_path_factory.mktemp("demo"), args) as robot:
+    with Robot(tmp_path_factory.mktemp("demo"), yaml.safe_load(SHIPPED.read_text())) as robot:
         for stream in STREAMS:
             robot.wait_for("embedding", stream, 2)
         yield robot

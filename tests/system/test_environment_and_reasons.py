@@ -55,7 +55,7 @@ def test_attached_to_a_ray_behind_a_proxy(tmp_path: Path) -> None:
         with robot:
             robot.wait_for("embedding", "depth", 5)
             assert robot.stop() == 0
-        assert cluster.application() == {}
+        assert cluster.applications() == {}
         assert cluster.serve("status").returncode == 0
 
 

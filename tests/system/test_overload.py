@@ -32,18 +32,17 @@ def stream(name: str, modality: str, **more: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def robot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Robot]:
     args = {
-        "encoder": [
-            {"name": "slow", "kind": TOY, "weights": None, "modalities": ["vision"],
-             "options": {"slow_s": SLOW_S}},
-            {"name": "fast", "kind": TOY, "weights": None,
-             "modalities": ["audio", "depth", "text"], "options": {"slow_s": 0.005}},
-        ],
+        "encoder": {
+            "slow": {"kind": TOY, "weights": None, "options": {"slow_s": SLOW_S}},
+            "fast": {"kind": TOY, "weights": None, "options": {"slow_s": 0.005}},
+        },
+        "robot": {"encoder": "fast"},
         "streams": [
-            stream("front", "vision", hop_s=SLOW_HOP_S, length_s=0.25),
-            stream("ears", "audio", hop_s=0.5),
-            stream("depth", "depth", hop_s=0.5),
+            stream("front", "vision", encoder="slow", hop_s=SLOW_HOP_S),
+            stream("ears", "audio", encoder="fast", hop_s=0.5),
+            stream("depth", "depth", encoder="fast", hop_s=0.5),
         ],
-    }  # fmt: skip
+    }
     with Robot(tmp_path_factory.mktemp("overload"), args) as robot:
         robot.wait_for("embedding", "front", 2)
         robot.wait_for("embedding", "ears", 2)

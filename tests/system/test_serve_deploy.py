@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from bindstream import Embedding, Event, Health, Subscriber
+from tests.deploy.configs import document
 from tests.devices.mjpeg_server import MjpegServer
 from tests.system.cluster import Cluster
 from tests.system.robot import free_port
-from tests.system.test_overload import TOY, stream
+from tests.system.test_overload import stream
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
 
@@ -26,32 +27,22 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield cluster
 
 
-def document(port: int, http_port: int, camera_url: str, hop_s: float) -> dict[str, Any]:
+def file(port: int, http_port: int, camera_url: str, hop_s: float) -> dict[str, Any]:
+    front = {
+        "name": "front",
+        "modality": "vision",
+        "driver": "camera",
+        "options": {"source": camera_url},
+    }
     return {
         "proxy_location": "HeadOnly",
-        "http_options": {"host": "127.0.0.1", "port": http_port},
-        "applications": [
-            {
-                "name": "bindstream",
-                "route_prefix": "/",
-                "import_path": "deploy.app:build",
-                "args": {
-                    "encoder": {"kind": TOY, "weights": None},
-                    "publish": {"endpoint": f"tcp://127.0.0.1:{port}"},
-                    "streams": [
-                        {
-                            "name": "front",
-                            "modality": "vision",
-                            "driver": "camera",
-                            "length_s": 0.25,
-                            "options": {"source": camera_url},
-                        },
-                        stream("ears", "audio", hop_s=hop_s),
-                        stream("depth", "depth", hop_s=0.5),
-                    ],
-                },
-            }
-        ],
+        **document(
+            front,
+            stream("ears", "audio", hop_s=hop_s),
+            stream("depth", "depth", hop_s=0.5),
+            port=http_port,
+            publish={"endpoint": f"tcp://127.0.0.1:{port}"},
+        ),
     }
 
 
@@ -84,13 +75,13 @@ def test_the_life_of_a_deployment(cluster: Cluster, tmp_path: Path) -> None:
         url = camera.url
         camera_port = int(url.split(":")[2].split("/")[0])
     config = tmp_path / "ray_config.yaml"
-    config.write_text(yaml.safe_dump(document(port, http_port, url, hop_s=1.0)))
+    config.write_text(yaml.safe_dump(file(port, http_port, url, hop_s=1.0)))
 
     said = cluster.serve("deploy", str(config))
     assert said.returncode == 0, said.stderr
     cluster.until_running()
-    deployments = cluster.application()["deployments"]
-    assert {d["status"] for d in deployments.values()} == {"HEALTHY"}
+    deployments = [d for a in cluster.applications().values() for d in a["deployments"].values()]
+    assert {d["status"] for d in deployments} == {"HEALTHY"}
 
     # an absent camera: its stream waits and says why, the others deliver
     reader.until("audio", lambda m: isinstance(m, Embedding) and m.stream == "ears")
@@ -116,8 +107,9 @@ def test_the_life_of_a_deployment(cluster: Cluster, tmp_path: Path) -> None:
         )
         assert reborn.seq == 0
 
-        # redeployed with changed arguments: new processes, old ones gone
-        config.write_text(yaml.safe_dump(document(port, http_port, url, hop_s=0.5)))
+        # redeployed with one stream changed: that one's process is another, the old one is gone
+        first = cluster.replicas()
+        config.write_text(yaml.safe_dump(file(port, http_port, url, hop_s=0.5)))
         assert cluster.serve("deploy", str(config)).returncode == 0
         reader.until(
             "audio twice a second",
@@ -125,10 +117,10 @@ def test_the_life_of_a_deployment(cluster: Cluster, tmp_path: Path) -> None:
             90,
         )
         cluster.until_running()
-        gone = list(first.values())
-        _, alive = psutil.wait_procs(gone, timeout=15)
+        _, alive = psutil.wait_procs([first.pop("stream-ears")], timeout=15)
         assert not alive, f"outlived a redeploy: {alive}"
         second = cluster.replicas()
+        assert {name: second[name].pid for name in first} == {n: p.pid for n, p in first.items()}
 
         # shut down: no replica, no open device, no listener of ours
         assert cluster.serve("shutdown", "-y").returncode == 0

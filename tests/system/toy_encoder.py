@@ -14,7 +14,8 @@ DIM = 16
 class ToyEncoder:
     """The mean size of the data in fifteen stretches of a window.
 
-    ``slow_s`` sleeps per encoding, as a slow GPU would; every ``fail_every``-th encoding fails.
+    ``slow_s`` sleeps per encoding, as a slow GPU would; every ``fail_every``-th encoding fails;
+    ``version`` stands in ``encoder_id``.
     """
 
     def __init__(
@@ -26,10 +27,11 @@ class ToyEncoder:
         dtype: str = "float32",
         slow_s: float = 0.0,
         fail_every: int = 0,
+        version: str = "1",
     ) -> None:
         self.modalities = frozenset(modalities or Modality)
         self.space_id = "toy:000000000000"
-        self.encoder_id = "toy/1/float32"
+        self.encoder_id = f"toy/{version}/float32"
         self.dim = DIM
         self._slow_s = slow_s
         self._fail_every = fail_every

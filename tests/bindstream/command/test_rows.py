@@ -58,10 +58,9 @@ def test_messages_off_the_wire_fill_the_table() -> None:
     for message in sent:
         state.absorb(wire.decode(wire.encode(message)))
     assert state.robot == "rover"
-    assert state.rows["front"].published == 7
-    assert state.words_of("front") == {"object": "cat"}
-    assert state.scene is not None
-    assert state.scene.seq == 4
+    assert state.rows["rover", "front"].published == 7
+    assert state.words_of(state.rows["rover", "front"]) == {"object": "cat"}
+    assert state.scenes["rover"].seq == 4
     assert [event.name for event in state.events] == ["stream_reopened"]
 
 
@@ -69,7 +68,7 @@ def test_an_embedding_without_health_still_makes_a_row() -> None:
     """Breaks if the table stays empty until the first health message."""
     state = TableState()
     state.absorb(messages.embedding(0, stream="mic"))
-    assert state.rows == {"mic": StreamRow("rover", "mic", "vision", "running")}
+    assert state.rows == {("rover", "mic"): StreamRow("rover", "mic", "vision", "running")}
 
 
 def test_only_the_newest_events_are_kept() -> None:

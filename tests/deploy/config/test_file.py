@@ -21,18 +21,36 @@ STREAM = {
     "driver": "world",
     "options": {"modality": "vision"},
 }
+ENCODER, FRONT, ROBOT = 0, 1, 2
+"""Where the three stand in a document's list."""
 
 
-def document(**args: Any) -> dict[str, Any]:
-    application = {
-        "name": "bindstream",
-        "import_path": "deploy.app:build",
-        "args": {"streams": [dict(STREAM)], **args},
-    }
+def app(name: str, builder: str, route: str | None = None, /, **args: Any) -> dict[str, Any]:
+    path = f"deploy.app:{builder}"
+    return {"name": name, "import_path": path, "route_prefix": route, "args": args}
+
+
+def document(**live: Any) -> dict[str, Any]:
+    """One encoder, one stream, one robot; ``live`` is the publisher's user_config."""
+    robot = app("robot", "robot", "/")
+    robot["deployments"] = [{"name": "publisher", "user_config": live}]
     return {
         "http_options": {"host": "127.0.0.1", "port": 8000},
-        "applications": [application],
+        "applications": [app("encoder", "encoder"), app("front", "stream", **STREAM), robot],
     }
+
+
+def with_args(n: int, **args: Any) -> dict[str, Any]:
+    """The document with more in the ``args`` of one application."""
+    made = document()
+    made["applications"][n]["args"] |= args
+    return made
+
+
+def with_apps(*more: dict[str, Any]) -> dict[str, Any]:
+    made = document()
+    made["applications"] += more
+    return made
 
 
 def write(folder: Path, content: Any) -> Path:
@@ -57,32 +75,45 @@ def test_the_shipped_file_is_valid():
     config = load()
     assert config.path == shipped_path()
     assert config.http == ("127.0.0.1", 8000)
-    assert {s.modality for s in config.args.streams} == {
+    assert {s.modality for s in config.streams} == {
         Modality.VISION, Modality.AUDIO, Modality.DEPTH, Modality.THERMAL, Modality.IMU,
     }  # fmt: skip
+    (robot,) = config.robots
+    assert set(robot.expected) == {stream.name for stream in robot.streams}
 
 
 def test_defaults_stand_where_nothing_is_said(tmp_path):
-    """Breaks if a minimal file needs more than its streams."""
-    minimal = {"applications": [{"import_path": "deploy.app:build", "args": {"streams": [STREAM]}}]}
+    """Breaks if a minimal file needs more than its parts."""
+    minimal = document()
+    del minimal["http_options"]
+    del minimal["applications"][ENCODER]["args"]
+    del minimal["applications"][ROBOT]["args"]
+    del minimal["applications"][ROBOT]["deployments"]
     config = load(write(tmp_path, minimal))
     assert config.http == ("127.0.0.1", 8000)
-    assert config.args.robot.name == "robot"
-    assert config.args.streams[0].hop == 0.5
-    assert [e.name for e in config.args.encoders] == ["encoder"]
+    (robot,) = config.robots
+    assert (robot.name, robot.args.encoder, robot.expected) == ("robot", "encoder", ("front",))
+    assert config.streams[0].hop == 0.5
+    assert list(config.encoders) == ["encoder"]
 
 
-def test_encoders_are_a_map_or_a_list(tmp_path):
-    """Breaks if one of the two forms is refused, or modalities go to the wrong encoder."""
-    one = load(write(tmp_path, document(encoder={"name": "e", "threads": 2}))).args
-    assert [(e.name, e.threads) for e in one.encoders] == [("e", 2)]
-    several = [
-        {"name": "sees", "modalities": ["vision", "text"]},
-        {"name": "hears", "modalities": ["audio"]},
+def test_streams_name_their_encoder_and_their_robot(tmp_path):
+    """Breaks if a stream of the second robot, or of the second encoder, is given to the first."""
+    made = document()
+    made["applications"] += [
+        app("hears", "encoder", modalities=["audio"]),
+        app("other", "robot", "/two", name="other", publish={"endpoint": "tcp://127.0.0.1:5580"}),
+        app(
+            "ears",
+            "stream",
+            **(STREAM | {"modality": "audio", "robot": "other", "encoder": "hears"}),
+        ),
     ]
-    two = load(write(tmp_path, document(encoder=several))).args
-    assert two.encoder_of(Modality.VISION).name == "sees"
-    assert two.encoder_of(Modality.AUDIO).name == "hears"
+    config = load(write(tmp_path, made))
+    first, second = config.robots
+    assert [(s.name, s.encoder) for s in first.streams] == [("front", "encoder")]
+    assert [(s.name, s.encoder) for s in second.streams] == [("front", "hears")]
+    assert {a.name: a.route for a in config.apps}["other"] == "/two"
 
 
 def test_questions_are_words_or_phrases(tmp_path):
@@ -91,77 +122,109 @@ def test_questions_are_words_or_phrases(tmp_path):
         "object": {"words": ["dog", "cat"]},
         "place": {"words": {"kitchen": ["a kitchen", "a stove"], "hall": ["a hall"]}},
     }
-    args = load(write(tmp_path, document(labels=labels))).args
-    assert args.labels["object"].words == {"dog": ("dog",), "cat": ("cat",)}
-    assert args.labels["place"].words["kitchen"] == ("a kitchen", "a stove")
+    live = load(write(tmp_path, document(labels=labels))).robots[0].live
+    assert live.labels["object"].words == {"dog": ("dog",), "cat": ("cat",)}
+    assert live.labels["place"].words["kitchen"] == ("a kitchen", "a stove")
 
 
 @pytest.mark.parametrize(
-    ("args", "line"),
+    ("content", "line"),
     [
-        ({"robt": {}}, "unknown key 'robt'; did you mean 'robot'?"),
-        ({"robot": {"nam": "x"}}, "unknown key 'robot.nam'; did you mean 'name'?"),
-        ({"robot": {"name": "My Robot"}}, "robot.name: wants 1 to 64 of a-z, 0-9, '_' and '-' (got 'My Robot')"),
-        ({"robot": 7}, "robot: Input should be a valid map"),
-        ({"encoder": {"devise": "cpu"}}, "unknown key 'encoder.devise'; did you mean 'device'?"),
-        ({"encoder": [{"devise": "cpu"}]}, "unknown key 'encoder.0.devise'; did you mean 'device'?"),
-        ({"encoder": {"threads": "many"}}, "encoder.threads: Input should be a valid integer"),
-        ({"encoder": {"dtype": "int8"}}, "encoder.dtype: Input should be 'auto', 'float32' or 'bfloat16' (got 'int8')"),
-        ({"encoder": []}, "encoder: at least one is needed"),
-        ({"encoder": "big"}, "encoder: Input should be a valid map"),
-        ({"encoder": [{"name": "a"}, {"name": "a"}]}, "args: two encoders are called 'a'"),
-        ({"encoder": {"name": "ingress"}}, "args: an encoder cannot be called 'ingress'"),
-        ({"encoder": {"modalities": ["audio"]}}, "args: no encoder takes 'vision'"),
-        ({"scene": {"hop_ms": 500}}, "unknown key 'scene.hop_ms'; did you mean 'hop_s'?"),
-        ({"scene": {"weights": {"rear": 1.0}}}, "args: scene.weights names no stream of ours: rear"),
-        ({"publish": {"endpoint": "tcp://0.0.0.0:5570"}}, "publish.endpoint: 'tcp://0.0.0.0:5570' is not"),
-        ({"publish": {"endpoint": "tcp://*:5570"}}, "publish.endpoint: 'tcp://*:5570' is not"),
-        ({"publish": {"endpoint": "tcp://127.0.0.1:70000"}}, "publish.endpoint: "),
-        ({"publish": {"endpoint": "tcp://127.0.0.1.evil.example:5570"}}, "publish.endpoint: "),
-        ({"labels": {"object": {"wrds": ["a", "b"], "words": ["a", "b"]}}}, "unknown key 'labels.object.wrds'; did you mean 'words'?"),
-        ({"labels": {"object": {}}}, "'labels.object.words' is missing"),
-        ({"labels": {"object": {"words": ["dog"]}}}, "labels.object.words: wanted two or more answers"),
-        ({"labels": {"object": {"words": ["dog", "dog"]}}}, "labels.object.words: two answers are called 'dog'"),
-        ({"labels": {"object": {"words": {"dog": [], "cat": ["c"]}}}}, "labels.object.words: answer 'dog' has no phrase"),
-        ({"labels": {"object": {"words": ["a", "b"], "prompts": ["a photo"]}}}, "labels.object.prompts: prompt 'a photo' needs exactly one {}"),
-        ({"labels": {"object": {"words": ["a", "b"], "modalities": ["text"]}}}, "labels.object.modalities: what tells the answer cannot be 'text'; one of vision"),
-        ({"streams": []}, "streams: at least one is needed"),
-        ({"streams": [STREAM, STREAM]}, "args: two streams are called 'front'"),
+        (with_args(ROBOT, streams=[]), "application 'robot': unknown key 'streams'"),
+        (with_args(ROBOT, nam="x"), "application 'robot': unknown key 'nam'; did you mean 'name'?"),
+        (with_args(ROBOT, name="My Robot"), "application 'robot': name: wants 1 to 64 of a-z, 0-9, '_' and '-' (got 'My Robot')"),
+        (with_args(ROBOT, publish={"endpoint": "tcp://0.0.0.0:5570"}), "application 'robot': publish.endpoint: 'tcp://0.0.0.0:5570' is not"),
+        (with_args(ROBOT, publish={"endpoint": "tcp://*:5570"}), "application 'robot': publish.endpoint: 'tcp://*:5570' is not"),
+        (with_args(ROBOT, publish={"endpoint": "tcp://127.0.0.1:70000"}), "application 'robot': publish.endpoint: "),
+        (with_args(ROBOT, publish={"endpoint": "tcp://127.0.0.1.evil.example:5570"}), "application 'robot': publish.endpoint: "),
+        (with_args(ROBOT, publish={"endpont": "tcp://127.0.0.1:5570"}), "application 'robot': unknown key 'publish.endpont'; did you mean 'endpoint'?"),
+        (with_args(ENCODER, devise="cpu"), "application 'encoder': unknown key 'devise'; did you mean 'device'?"),
+        (with_args(ENCODER, name="e"), "application 'encoder': unknown key 'name'"),
+        (with_args(ENCODER, threads="many"), "application 'encoder': threads: Input should be a valid integer"),
+        (with_args(ENCODER, dtype="int8"), "application 'encoder': dtype: Input should be 'auto', 'float32' or 'bfloat16' (got 'int8')"),
+        (document(labls={}), "application 'robot': unknown key 'labls'; did you mean 'labels'?"),
+        (document(scene={"hop_ms": 500}), "application 'robot': unknown key 'scene.hop_ms'; did you mean 'hop_s'?"),
+        (document(scene={"weights": {"rear": 1.0}}), "robot 'robot': scene.weights names none of ours: 'rear'; known: front"),
+        (document(expect=["fornt"]), "robot 'robot': expect names none of ours: 'fornt'; did you mean 'front'?"),
+        (document(labels={"object": {"wrds": ["a", "b"], "words": ["a", "b"]}}), "application 'robot': unknown key 'labels.object.wrds'; did you mean 'words'?"),
+        (document(labels={"object": {}}), "application 'robot': 'labels.object.words' is missing"),
+        (document(labels={"object": {"words": ["dog"]}}), "application 'robot': labels.object.words: wanted two or more answers"),
+        (document(labels={"object": {"words": ["dog", "dog"]}}), "application 'robot': labels.object.words: two answers are called 'dog'"),
+        (document(labels={"object": {"words": {"dog": [], "cat": ["c"]}}}), "application 'robot': labels.object.words: answer 'dog' has no phrase"),
+        (document(labels={"object": {"words": ["a", "b"], "prompts": ["a photo"]}}), "application 'robot': labels.object.prompts: prompt 'a photo' needs exactly one {}"),
+        (document(labels={"object": {"words": ["a", "b"], "modalities": ["text"]}}), "application 'robot': labels.object.modalities: what tells the answer cannot be 'text'; one of vision"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_our_arguments_is_one_clear_line(tmp_path, args, line):
+def test_a_mistake_in_our_arguments_is_one_clear_line(tmp_path, content, line):
     """Breaks if a mistake is accepted, blamed on another key, or explained in many lines."""
-    assert refusal(tmp_path, document(**args)).startswith(line)
+    assert refusal(tmp_path, content).startswith(line)
 
 
 @pytest.mark.parametrize(
     ("change", "line"),
     [
-        ({"hop_ms": 500}, "unknown key 'streams.0.hop_ms'; did you mean 'hop_s'?"),
-        ({"hop_s": 500}, "streams.0.hop_s: Input should be less than or equal to 60 (got 500)"),
-        ({"hop_s": "500ms"}, "streams.0.hop_s: Input should be a valid number"),
-        ({"modality": "text"}, "streams.0.modality: a stream cannot be 'text'; one of vision"),
-        ({"modality": "video"}, "streams.0.modality: a stream cannot be 'video'; one of vision, audio, depth, thermal, imu"),
-        ({"modality": "IMU"}, "streams.0.modality: a stream cannot be 'IMU'; one of vision, audio, depth, thermal, imu; did you mean 'imu'?"),
-        ({"modality": ["imu"]}, "streams.0.modality: a stream cannot be '['imu']'"),
-        ({"source": "/dev/video0"}, "unknown key 'streams.0.source'; if it is the driver's, it belongs under its 'options'"),
-        ({"name": "Front"}, "streams.0.name: wants 1 to 64 of a-z"),
-        ({"options": ["a"]}, "streams.0.options: Input should be a valid map (got a list)"),
-        ({"in_flight": 0}, "streams.0.in_flight: Input should be greater than or equal to 1 (got 0)"),
+        ({"hop_ms": 500}, "unknown key 'hop_ms'; did you mean 'hop_s'?"),
+        ({"hop_s": 500}, "hop_s: Input should be less than or equal to 60 (got 500)"),
+        ({"hop_s": "500ms"}, "hop_s: Input should be a valid number"),
+        ({"modality": "text"}, "modality: a stream cannot be 'text'; one of vision"),
+        ({"modality": "video"}, "modality: a stream cannot be 'video'; one of vision, audio, depth, thermal, imu"),
+        ({"modality": "IMU"}, "modality: a stream cannot be 'IMU'; one of vision, audio, depth, thermal, imu; did you mean 'imu'?"),
+        ({"modality": ["imu"]}, "modality: a stream cannot be '['imu']'"),
+        ({"source": "/dev/video0"}, "unknown key 'source'; if it is the driver's, it belongs under its 'options'"),
+        ({"name": "Front"}, "name: wants 1 to 64 of a-z"),
+        ({"robot": "My Robot"}, "robot: wants 1 to 64 of a-z"),
+        ({"options": ["a"]}, "options: Input should be a valid map (got a list)"),
+        ({"in_flight": 0}, "in_flight: Input should be greater than or equal to 1 (got 0)"),
     ],
 )  # fmt: skip
-def test_a_mistake_in_a_list_names_its_element(tmp_path, change, line):
+def test_a_mistake_in_a_stream_names_its_application(tmp_path, change, line):
     """Breaks if one cannot see which stream is meant."""
-    assert refusal(tmp_path, document(streams=[STREAM | change])).startswith(line)
+    assert refusal(tmp_path, with_args(FRONT, **change)).startswith(f"application 'front': {line}")
 
 
 def test_what_is_missing_is_named(tmp_path):
     """Breaks if a missing key shows as something else."""
-    without = {k: v for k, v in STREAM.items() if k != "driver"}
-    assert refusal(tmp_path, document(streams=[without])) == "'streams.0.driver' is missing"
-    nothing = document()
-    del nothing["applications"][0]["args"]
-    assert refusal(tmp_path, nothing) == "'streams' is missing"
+    content = document()
+    del content["applications"][FRONT]["args"]["driver"]
+    assert refusal(tmp_path, content) == "application 'front': 'driver' is missing"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (with_args(FRONT, robot="rover"), "stream 'front': robot names none of ours: 'rover'; known: robot"),
+        (with_args(FRONT, encoder="encodr"), "stream 'front': encoder names none of ours: 'encodr'; did you mean 'encoder'?"),
+        (with_args(ROBOT, encoder="encodr"), "robot 'robot': encoder names none of ours: 'encodr'; did you mean 'encoder'?"),
+        (with_apps(app("again", "stream", **STREAM)), "robot 'robot': two streams are 'front'"),
+        (with_apps(app("two", "robot", "/two"), app("b", "stream", **(STREAM | {"name": "b"}))), "two robots are 'robot'"),
+        (with_apps(app("two", "robot", "/two", name="two"), app("b", "stream", **(STREAM | {"robot": "two"}))),
+         "two publish.endpoints are 'tcp://127.0.0.1:5570'"),
+        (with_args(FRONT, labels={"host": "a"}), "stream 'front': labels {'host': 'a'} are not those of its robot 'robot' (none)"),
+        (with_args(ROBOT, labels={"host": "a"}), "stream 'front': labels none are not those of its robot 'robot' ({'host': 'a'})"),
+        (with_apps(app("two", "robot", "/two", name="two", publish={"endpoint": "ipc:///tmp/two"})),
+         "robot 'two': no stream is of this robot: give one 'robot: two'"),
+    ],
+)  # fmt: skip
+def test_applications_that_disagree_are_one_clear_line(tmp_path, content, line):
+    """Breaks if a stream waits for ever for a robot or an encoder that is not there, two robots
+    fight for one address, or a stream and its publisher part in silence."""
+    said = load_refused(tmp_path, content).splitlines()
+    assert any(one.removeprefix(f"{tmp_path / 'robot.yaml'}: ").startswith(line) for one in said)
+
+
+def load_refused(folder: Path, content: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(write(folder, content))
+    return str(caught.value)
+
+
+def test_the_single_application_of_before_is_told_its_new_form(tmp_path):
+    """Breaks if a file of the first version ends in a complaint that leads nowhere."""
+    old = {"name": "bindstream", "import_path": "deploy.app:build", "args": {"streams": [STREAM]}}
+    said = refusal(tmp_path, {"applications": [old]})
+    assert "'deploy.app:build' was one application for all" in said
+    assert "each robot, encoder and stream is an application of its own" in said
+    assert "docs/deploy.md" in said
 
 
 def changed(*place: Any, **values: Any) -> dict[str, Any]:
@@ -178,7 +241,16 @@ def changed(*place: Any, **values: Any) -> dict[str, Any]:
     ("content", "line"),
     [
         (changed(aplications=[]), "unknown key 'aplications'; did you mean 'applications'?"),
-        (changed(applications=[]), "'applications' must hold exactly one application"),
+        (changed(applications=[]), "'applications' must be a list: each robot, encoder and stream"),
+        (changed("applications", FRONT, import_path="deploy.app:streem"), "applications.1: import_path 'deploy.app:streem' is not ours; did you mean 'deploy.app:stream'?"),
+        (changed("applications", FRONT, name=None), "'applications.1.name' is missing: other applications call it by that"),
+        (changed("applications", FRONT, name="robot"), 'applications: Found multiple configs for application "robot"'),
+        (changed("applications", FRONT, route_prefix="/x"), "'applications.1.route_prefix' must be null: only a robot answers HTTP"),
+        (changed("applications", ROBOT, route_prefix="two"), "'applications.2.route_prefix' is 'two': wants '/', or such as '/two'"),
+        (changed("applications", ROBOT, route_prefix="/two/"), "'applications.2.route_prefix' is '/two/': wants"),
+        (changed("applications", ROBOT, route_prefix=2), "applications.2.route_prefix: Input should be a valid string"),
+        (changed("applications", ROBOT, deployments=[{"name": "ingress", "user_config": {"labels": {}}}]),
+         "'applications.2.deployments.0.user_config' belongs to 'publisher'"),
         (changed(applications=["x"]), "'applications.0' must be a map, got 'x'"),
         (changed("applications", 0, arg={}), "unknown key 'applications.0.arg'; did you mean 'args'?"),
         (changed("http_options", prt=1), "unknown key 'http_options.prt'; did you mean 'port'?"),
@@ -189,7 +261,7 @@ def changed(*place: Any, **values: Any) -> dict[str, Any]:
         (changed("applications", 0, deployments=[{"name": "encoder", "num_replica": 2}]),
          "unknown key 'applications.0.deployments.0.num_replica'; did you mean 'num_replicas'?"),
         (changed("applications", 0, deployments=[{"name": "encodr"}]),
-         "applications.0.deployments names no deployment of ours: 'encodr'; did you mean 'encoder'?"),
+         "applications.0.deployments.0 names no deployment of ours: 'encodr'; did you mean 'encoder'?"),
         ("- a\n", "wanted a map with 'applications', got list"),
         ("", "wanted a map with 'applications', got NoneType"),
         ("a: [1", "line 1, column 6: cannot be read as YAML: expected ',' or ']'"),
@@ -198,9 +270,9 @@ def changed(*place: Any, **values: Any) -> dict[str, Any]:
         ("a: 1\nb: 2026-05-32\n", "cannot be read as YAML: day is out of range"),
         ("a: 1\nb: \0\n", "line 2: cannot be read as YAML: "),
         ("[" * 5000, "cannot be read as YAML: maximum recursion"),
-        ("streams: []\n", "'streams' belongs under applications[0].args, as in ray_config.yaml"),
-        (changed(encoder={}), "'encoder' belongs under applications[0].args"),
-        (changed("applications", 0, streams=[]), "'applications.0.streams' belongs under applications[0].args"),
+        ("streams: []\n", "'streams' at the top: each robot, encoder and stream is an application of its own: docs/deploy.md"),
+        (changed(encoder={}), "'encoder' at the top: each robot"),
+        (changed("applications", 0, streams=[]), "'applications.0.streams' belongs under its 'args'"),
     ],
 )  # fmt: skip
 def test_a_mistake_in_serves_part_is_one_clear_line(tmp_path, content, line):
@@ -218,7 +290,7 @@ def test_a_file_in_another_encoding_names_the_line(tmp_path):
 
 def test_every_mistake_is_told_at_once(tmp_path):
     """Breaks if a file must be mended one error at a time."""
-    path = write(tmp_path, document(robt={}, scene={"hop_ms": 1}))
+    path = write(tmp_path, with_args(FRONT, hop_ms=1, robt="x"))
     with pytest.raises(ConfigError) as caught:
         load(path)
     assert len(str(caught.value).splitlines()) == 2
@@ -233,12 +305,13 @@ def test_a_file_that_is_not_there_says_so(tmp_path):
 @pytest.mark.parametrize("endpoint", ["tcp://127.0.0.1:5570", "tcp://localhost:5570", "tcp://[::1]:5570", "ipc:///tmp/x"])  # fmt: skip
 def test_loopback_endpoints_are_accepted(tmp_path, endpoint):
     """Breaks if an address of this machine is refused."""
-    args = load(write(tmp_path, document(publish={"endpoint": endpoint}))).args
-    assert args.publish.endpoint == endpoint
+    config = load(write(tmp_path, with_args(ROBOT, publish={"endpoint": endpoint})))
+    assert config.robots[0].args.publish.endpoint == endpoint
 
 
 @pytest.mark.parametrize("bare", ["127.0.0.1:5570", "localhost:5570", ":5570"])
 def test_an_endpoint_without_a_transport_is_tcp(tmp_path, bare):
     """Breaks if the address that every other tool takes has to be spelled ZeroMQ's way."""
-    endpoint = load(write(tmp_path, document(publish={"endpoint": bare}))).args.publish.endpoint
+    config = load(write(tmp_path, with_args(ROBOT, publish={"endpoint": bare})))
+    endpoint = config.robots[0].args.publish.endpoint
     assert endpoint == f"tcp://{'127.0.0.1' if bare.startswith(':') else ''}{bare}"

@@ -1,22 +1,28 @@
-"""Windows are what the weights were trained with; anything else is refused."""
+"""Windows are what the encoder takes; anything else is refused before a start."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bindstream.errors import ConfigError
 from bindstream.types import Modality
-from deploy.config.file import EncoderArgs, StreamArgs
-from deploy.config.formats import window_formats
+from deploy.config.formats import window_format
+from pipeline.format import Format
+from tests.deploy.configs import TOY, made
 
-TOY = EncoderArgs(kind="tests.system.toy_encoder:ToyEncoder", weights=None)
-GOLDEN = EncoderArgs(weights="tests/golden/imagebind/small_weights.safetensors")
+GOLDEN = {"weights": "tests/golden/imagebind/small_weights.safetensors"}
 
 
-def stream(modality: Modality, **changes: Any) -> StreamArgs:
-    return StreamArgs(name="s", modality=modality, driver="world", **changes)
+def stream(modality: str, **changes: Any) -> dict[str, Any]:
+    return {"name": "s", "modality": modality, "driver": "world", **changes}
+
+
+def cut(folder: Path, encoder: dict[str, Any], modality: str, **changes: Any) -> Format:
+    config = made(folder, stream(modality, **changes), encoder=encoder)
+    return window_format(config, config.streams[0])
 
 
 @pytest.mark.parametrize(
@@ -29,31 +35,53 @@ def stream(modality: Modality, **changes: Any) -> StreamArgs:
         (Modality.IMU, 5.0, 0),
     ],
 )
-def test_an_encoder_that_does_not_say_gets_imagebinds_windows(modality, length_s, frames):
+def test_an_encoder_that_does_not_say_gets_imagebinds_windows(tmp_path, modality, length_s, frames):
     """Breaks if a user's encoder is fed windows of another length than documented."""
-    assert window_formats(TOY, stream(modality)) == (length_s, frames)
+    assert cut(tmp_path, TOY, modality.value) == Format(length_s, frames)
 
 
-def test_a_single_frame_is_looked_for_in_the_last_hop():
+def test_a_single_frame_is_looked_for_in_the_last_hop(tmp_path):
     """Breaks if a slow depth stream looks too short a time back."""
-    assert window_formats(TOY, stream(Modality.DEPTH, hop_s=2.0)) == (2.0, 1)
+    assert cut(tmp_path, TOY, "depth", hop_s=2.0) == Format(2.0, 1)
 
 
-def test_a_users_encoder_may_choose_its_length():
-    """Breaks if only ImageBind's windows can be had."""
-    assert window_formats(TOY, stream(Modality.AUDIO, length_s=1.0)) == (1.0, 0)
+def test_weights_decide_and_other_lengths_are_refused(tmp_path):
+    """Breaks if a model is fed what it never saw in training, or the line leaves open whose
+    windows, of which encoder, or what to do."""
+    assert cut(tmp_path, GOLDEN, "audio").length_s == 2.0
+    assert cut(tmp_path, GOLDEN, "audio", length_s=2.0).length_s == 2.0
+    wanted = r"stream 's', encoder 'encoder' \(.*small_weights.safetensors\): length_s is 1, but"
+    with pytest.raises(ConfigError, match=f"{wanted} .*2 s windows of audio: leave length_s out"):
+        cut(tmp_path, GOLDEN, "audio", length_s=1.0)
 
 
-def test_weights_decide_and_other_lengths_are_refused():
-    """Breaks if a model is fed what it never saw in training."""
-    assert window_formats(GOLDEN, stream(Modality.AUDIO))[0] == 2.0
-    assert window_formats(GOLDEN, stream(Modality.AUDIO, length_s=2.0))[0] == 2.0
-    with pytest.raises(ConfigError, match=r"length_s is 1, but .* trained with 2 s windows"):
-        window_formats(GOLDEN, stream(Modality.AUDIO, length_s=1.0))
-
-
-def test_absent_weights_name_the_encoder():
+def test_absent_weights_name_the_encoder(tmp_path):
     """Breaks if one cannot tell which of several encoders has no weights."""
-    absent = EncoderArgs(name="hears", weights="absent.safetensors")
+    encoders = {"encoder": TOY, "hears": {"weights": "absent.safetensors"}}
+    config = made(tmp_path, stream("audio", encoder="hears"), encoder=encoders)
     with pytest.raises(ConfigError, match="encoder 'hears': absent"):
-        window_formats(absent, stream(Modality.AUDIO))
+        window_format(config, config.streams[0])
+
+
+def test_each_stream_has_its_own_encoders_windows(tmp_path):
+    """Breaks if two encoders in one file give their streams the windows of the first."""
+    kind = "tests.deploy.config.test_formats:Short"
+    encoders = {"encoder": TOY, "short": {"kind": kind, "weights": None}}
+    pair = (stream("audio"), stream("audio", name="t", encoder="short"))
+    config = made(tmp_path, *pair, encoder=encoders)
+    assert [window_format(config, s).length_s for s in config.streams] == [2.0, 0.5]
+
+
+class Short:
+    """A user's encoder that takes half a second of sound."""
+
+    def __init__(self, weights: str | None, **_: Any) -> None:
+        raise AssertionError("nothing is loaded to tell its windows")
+
+    @classmethod
+    def offer(cls, weights: str | None) -> Any:
+        from encoders.offer import Offer
+        from encoders.weights.card import WindowFormat
+
+        windows = {Modality.AUDIO: WindowFormat(0.5)}
+        return Offer(frozenset({Modality.AUDIO}), windows)

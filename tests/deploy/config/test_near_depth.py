@@ -81,7 +81,7 @@ def test_what_the_warning_says_to_write_helps(tmp_path, caplog):
 
 def test_the_shipped_robot_is_not_warned_of():
     """Breaks if a robot whose depth is fine starts with a warning."""
-    assert list(near_depth.warnings(load(shipped_path()).args)) == []
+    assert list(near_depth.warnings(load(shipped_path()))) == []
 
 
 def window(metres: np.ndarray, stream: str = "near") -> Window:

@@ -83,8 +83,7 @@ def test_a_file_of_another_size_is_refused(tmp_path, capsys, suffix):
 def test_a_stream_that_its_encoder_cannot_take_is_refused(tmp_path, capsys):
     """Breaks if a depth camera is given to a model that only sees: every window was dropped."""
     said = refused(capsys, write(tmp_path, DEPTH, encoder=SEES))
-    assert "stream 'depth'" in said
-    assert "holds no 'depth'; it has text, vision" in said
+    assert "stream 'depth', encoder 'encoder': its encoder takes no depth, only vision" in said
 
 
 def test_modalities_that_the_weights_do_not_hold_are_refused(tmp_path, capsys):
@@ -100,21 +99,22 @@ def test_labels_without_words_are_refused(tmp_path, capsys):
     weights = str(write_small_weights(tmp_path / "w.safetensors"))
     deaf = {"weights": weights, "modalities": ["imu"]}
     said = refused(capsys, write(tmp_path, encoder=deaf, labels=LABELS))
-    assert "labels: 'who': no encoder here knows words ('encoder' has imu)" in said
-    both = [deaf | {"name": "a"}, {"name": "b", "weights": weights, "modalities": ["text"]}]
-    assert main(["check", str(write(tmp_path, encoder=both, labels=LABELS))]) == 0
+    assert "robot 'robot': labels: 'who': its encoder 'encoder' knows no words (it has imu)" in said
+    both = {"encoder": deaf, "speaks": {"weights": weights, "modalities": ["text"]}}
+    robot = {"encoder": "speaks"}
+    assert main(["check", str(write(tmp_path, encoder=both, robot=robot, labels=LABELS))]) == 0
 
 
-def test_the_speaker_is_the_first_that_has_words(tmp_path):
-    """Breaks if labels are asked of an encoder that takes anything but holds no text."""
-    blind = {"name": "a", "kind": "tests.encoders.test_offer:Lidar", "weights": "w"}
-    speaks = {"name": "b", "weights": "bindstream_tiny"}
-    config = load(write(tmp_path, DEPTH, encoder=[blind, speaks], labels=LABELS))
-    chosen = offers.speaker(config.args)
-    assert chosen is not None
-    assert chosen.name == "b"
-    first, second = (offers.needed(config.args, encoder) for encoder in config.args.encoders)
-    assert (first, second) == ({"depth"}, {"text"})
+def test_words_are_asked_of_the_robots_encoder(tmp_path):
+    """Breaks if words are loaded where nobody asks for them, or not where somebody does."""
+    encoders = {
+        "encoder": {"kind": "tests.encoders.test_offer:Lidar", "weights": "w"},
+        "speaks": {"weights": "bindstream_tiny"},
+    }
+    robot = {"encoder": "speaks"}
+    config = load(write(tmp_path, DEPTH, encoder=encoders, robot=robot, labels=LABELS))
+    assert offers.needed(config, "encoder") == {"depth"}
+    assert offers.needed(config, "speaks") == {"text"}
 
 
 def test_a_device_that_is_not_there(tmp_path, capsys):

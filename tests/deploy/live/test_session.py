@@ -47,7 +47,7 @@ def test_what_only_serve_obeys_is_told(tmp_path: Path, capsys: pytest.CaptureFix
     document["applications"][0]["deployments"] = [{"name": "encoder", "num_replicas": 2}]
     path.write_text(yaml.safe_dump(document))
     session._say_unread(load(path))
-    assert "applications[0].deployments: 'serve deploy' obeys it" in capsys.readouterr().err
+    assert "application 'encoder': num_replicas: 'serve deploy' obeys it" in capsys.readouterr().err
     session._say_unread(load(write(tmp_path, IMU)))
     assert capsys.readouterr().err == ""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rich.console import Console
 
@@ -28,6 +30,30 @@ def running_robot() -> TableState:
     ):
         state.absorb(message)
     return state
+
+
+def test_several_robots_stand_side_by_side() -> None:
+    """Breaks if the streams of two robots that have one name overwrite each other, the scene of
+    one is taken for the other's, or one truth is told beside both."""
+    state = TableState(robot="rover, arm", truth_of="rover", truth={"motion": frozenset({"x"})})
+    others = [replace(m, robot="arm") for m in (messages.health(), messages.scene(77))]
+    for message in (messages.health(published_hz=1.5), messages.scene(33), *others):
+        state.absorb(message)
+    text = shown(state, 120)
+    assert "rover/front" in text
+    assert "arm/front" in text
+    assert "scene of rover #33" in text
+    assert "scene of arm #77" in text
+    assert text.count("truth") == 1
+
+
+def test_a_stream_that_was_removed_leaves_the_table() -> None:
+    """Breaks if a stream that is no part of the robot any more is shown for ever."""
+    state = running_robot()
+    assert "mic: " in shown(state)
+    state.absorb(replace(messages.event(), name="stream_removed"))
+    assert "mic: " not in shown(state)
+    assert list(state.rows) == [("rover", "front")]
 
 
 def test_a_starting_robot_shows_its_steps() -> None:
@@ -92,7 +118,8 @@ def test_steps_leave_once_all_is_up_and_return_on_failure() -> None:
 
 def test_the_truth_is_shown_beside_the_words() -> None:
     """Fails when a simulated robot's table does not tell right words from wrong ones."""
-    state = TableState(truth={"object": frozenset({"dog", "clock"}), "light": frozenset({"day"})})
+    truth = {"object": frozenset({"dog", "clock"}), "light": frozenset({"day"})}
+    state = TableState(truth_of="rover", truth=truth)
     state.absorb(messages.health())
     state.absorb(messages.scene())
     assert "truth" in shown(state)

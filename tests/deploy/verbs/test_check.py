@@ -13,7 +13,7 @@ def test_a_sound_file_is_fine(tmp_path, capsys):
     path = write(tmp_path, IMU)
     assert main(["check", str(path)]) == 0
     out = capsys.readouterr().out
-    assert out == f"{path}: fine. 1 streams, 1 encoders, every sensor opened.\n"
+    assert out == f"{path}: fine. 1 robot, 1 stream, 1 encoder, every sensor opened.\n"
     assert main(["check", str(path), "--no-devices"]) == 0
     assert "opened" not in capsys.readouterr().out
 
@@ -22,7 +22,7 @@ def test_a_mistake_is_exit_2_and_one_line(tmp_path, capsys):
     """Breaks if a script takes a bad file for a good one."""
     assert main(["check", str(write(tmp_path, IMU | {"hop_ms": 5}))]) == 2
     err = capsys.readouterr().err
-    assert "unknown key 'streams.0.hop_ms'; did you mean 'hop_s'?" in err
+    assert "application 'stream-imu': unknown key 'hop_ms'; did you mean 'hop_s'?" in err
     assert len(err.splitlines()) == 1
 
 
