@@ -7,10 +7,10 @@ import json
 
 import pytest
 
-from deploy.cli import main
-from deploy.control import Answer, Outcome
+from bindstream.command.cli import main
+from deploy.live.control import Answer, Outcome
 from tests.deploy.configs import IMU, write
-from tests.deploy.test_control import run
+from tests.deploy.live.test_control import run
 
 DONE = [
     Outcome("encoder", "unchanged"),

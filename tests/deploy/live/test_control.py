@@ -11,8 +11,8 @@ import pytest
 import zmq
 
 from bindstream.errors import BindstreamError, ConfigError
-from deploy import control
-from deploy.control import Answer, Control, Outcome, ask, control_path
+from deploy.live import control
+from deploy.live.control import Answer, Control, Outcome, ask, control_path
 
 DONE = Answer([Outcome("front", "restarted", 3, 4), Outcome("encoder", "unchanged")])
 Act = Callable[[Path], Answer]

@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from bindstream.errors import ConfigError
-from deploy.changes import changes, outcomes, refuse_unfit
-from deploy.config import Config, load
-from deploy.control import Outcome
-from deploy.deployment import version
+from deploy.config.file import Config, load
+from deploy.live.changes import changes, outcomes, refuse_unfit
+from deploy.live.control import Outcome
+from deploy.live.deployment import version
 from tests.deploy.configs import IMU, TOY, document
 
 DEPTH = {"name": "depth", "modality": "depth", "driver": "world", "options": {"modality": "depth"}}
