@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
+from bindstream.formats import WindowFormat
 from bindstream.types import Modality, Vector, Window
 
 DIM = 16
@@ -15,6 +17,7 @@ class ToyEncoder:
     """The mean size of the data in fifteen stretches of a window.
 
     ``slow_s`` sleeps per encoding, as a slow GPU would; every ``fail_every``-th encoding fails.
+    ``windows``: those that are not ImageBind's usual.
     """
 
     def __init__(
@@ -26,7 +29,9 @@ class ToyEncoder:
         dtype: str = "float32",
         slow_s: float = 0.0,
         fail_every: int = 0,
+        windows: Mapping[Modality, WindowFormat] | None = None,
     ) -> None:
+        self.windows = dict(windows or {})
         self.modalities = frozenset(modalities or Modality)
         self.space_id = "toy:000000000000"
         self.encoder_id = "toy/1/float32"
