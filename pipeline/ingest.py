@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bindstream.errors import InvalidInput
+from bindstream.formats import Sound, WindowFormat
 from bindstream.types import Reason, Sample, Stamped, Window
 from pipeline.asker import Asker
 from pipeline.border import counted, rate_of
 from pipeline.capture import Capture, Handover
 from pipeline.direct import direct
-from pipeline.format import Format, format_of
+from pipeline.format import format_of
 from pipeline.plan import StreamPlan
 from pipeline.teller import Teller
 from pipeline.windows import Cut, Hole, Windower, make_windower
@@ -55,7 +56,7 @@ class Ingest:
         self._encoder = direct(encoder)
         self._driver = load(plan.driver)(plan.stream, **plan.options)
         self._teller = Teller(plan, own_app())
-        self._format: Format | None = None
+        self._format: WindowFormat | None = None
         self._unfit = "waiting for the encoder to say what windows it takes"
         self._windower: Windower | None = None
         self._window_errors = 0
@@ -168,15 +169,11 @@ class Ingest:
                 return
             self._stop.wait(FORMAT_RETRY_S)
 
-    def _make_windower(self, form: Format) -> Windower:
+    def _make_windower(self, form: WindowFormat) -> Windower:
         plan = self._plan
-        return make_windower(
-            plan.modality,
-            length_s=form.length_s,
-            hop_s=plan.hop_s,
-            rate_hz=rate_of(self._driver) or 1 / plan.hop_s,  # 0: frames come now and then
-            frames=form.frames,
-        )
+        said_hz = rate_of(self._driver)  # 0: frames come now and then
+        unsaid_hz = form.rate_hz if isinstance(form, Sound) else 1 / plan.hop_s
+        return make_windower(plan.modality, form, hop_s=plan.hop_s, rate_hz=said_hz or unsaid_hz)
 
     def _push(self, sample: Sample) -> None:
         if self._format is None:

@@ -35,6 +35,7 @@ from pipeline.messages import (
 )
 from pipeline.plan import LivePlan
 from pipeline.scene import Join
+from pipeline.seen import Seen
 from pipeline.stream import Stream
 from pipeline.words import Asked
 
@@ -68,6 +69,7 @@ class Publication:
         self._streams: dict[str, Stream] = {}
         self._join = Join(robot, epoch)
         self._settled: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, Health] = {}
         self._watched_ns: int | None = None
         self.refused = 0
         self.labels = ""
@@ -204,31 +206,24 @@ class Publication:
             said.append(self._health(stream, now_ns, "stopped"))
         return said
 
-    def status(self, now_ns: int) -> dict[str, Any]:
-        """Everything about every stream as plain data, for HTTP."""
-        streams = {
-            name: {**stream.detail(now_ns), "state": stream.state}
-            for name, stream in self._streams.items()
-        }
-        return {
-            "robot": self._robot,
-            "streams": streams,
-            "scene": self._join.stats(),
-            "refused": self.refused,
-            "labels": self.labels,
-        }
-
-    def health(self, now_ns: int) -> dict[str, Any]:
-        """``status``: ok, degraded or down, judged by what was published, and why per stream."""
+    def seen(self, now_ns: int) -> Seen:
+        """How all this is, for other threads; cheap, for it holds what was told anyway."""
         judged = [s for s in self._streams.values() if s.state not in ("paused", "ended")]
-        ailing = {s.name: why for s in judged if (why := s.ailment(now_ns))}
-        status = "ok" if not ailing else "down" if len(ailing) == len(judged) else "degraded"
-        return {"status": status, "streams": ailing}
+        return Seen(
+            robot=self._robot,
+            told=tuple(self._told.values()),
+            scene=self._join.stats(),
+            refused=self.refused,
+            labels=self.labels,
+            judged=len(judged),
+            ailing={s.name: why for s in judged if (why := s.ailment(now_ns))},
+        )
 
     # one stream -------------------------------------------------------------------------------
 
     def _begin(self, stream: Stream, epoch: int, m: Hello | Resume) -> None:
         stream.begin(epoch, m.instance, m.about)
+        stream.told_ns = 0  # the next watch tells of it
         self._streams[stream.name] = stream
         self._join_in(stream)
 
@@ -248,6 +243,7 @@ class Publication:
         ]
         for stream in gone:
             del self._streams[stream.name]
+            self._told.pop(stream.name, None)
             self._join.leave(stream.name)
         return [self._event("stream_removed", now_ns, stream=stream.name) for stream in gone]
 
@@ -328,4 +324,6 @@ class Publication:
         stream.told_ns = now_ns
         detail = stream.detail(now_ns)
         detail |= {"labels": self.labels} if self.labels else {}
-        return Health(self._robot, stream.name, state or stream.state, now_ns, detail)
+        health = Health(self._robot, stream.name, state or stream.state, now_ns, detail)
+        self._told[stream.name] = health
+        return health
