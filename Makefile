@@ -2,7 +2,7 @@
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-clip demo test test-long check bench weights
+.PHONY: help setup setup-clip demo test test-long check bench lock weights
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ BENCHES := $(filter-out soak,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/
 bench: setup ## every benchmark, one after the other (NAME=encoders: that one)
 	@set -e; for name in $(or $(NAME),$(filter $(BENCHES),$(ORDER)) $(filter-out $(ORDER),$(BENCHES))); do \
 		echo "== $$name"; $(BIN)/python -P -m benchmarks.$$name; done
+
+lock: setup ## resolve all extras anew into requirements.lock
+	@scripts/lock.sh
 
 weights: setup ## train the small shipped weights again, from the simulated robot
 	$(BIN)/bindstream bind --recipe tiny --out encoders/checkpoints/bindstream_tiny.safetensors --work build/weights

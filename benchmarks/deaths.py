@@ -25,7 +25,7 @@ import psutil
 import yaml
 
 from bindstream import Embedding, Subscriber, Tombstone
-from deploy.config import shipped_path
+from deploy.config.file import shipped_path
 
 STREAMS = ("front", "ears", "depth", "thermal", "imu")
 START_S = 180.0
@@ -143,7 +143,15 @@ class Robot:
 
     def start(self) -> None:
         """Start it; does not wait."""
-        command = [sys.executable, "-P", "-m", "deploy.cli", "run", str(self._config), "--json"]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "bindstream.command.cli",
+            "run",
+            str(self._config),
+            "--json",
+        ]
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.DEVNULL, stderr=log, env=self._env

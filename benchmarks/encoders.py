@@ -4,12 +4,17 @@ One run, side by side, imagebind_huge's sizes with random weights, one window at
 
 - baseline: the same model built on nn.MultiheadAttention, sequence first, float32, as the
   reference is;
-- plain: ``encoders/imagebind.py`` as it stands;
-- packed float32 and packed bfloat16: ``encoders/runtime_cpu.py``.
+- plain: ``encoders/imagebind/model.py`` as it stands;
+- packed: ``encoders/imagebind/runtime_cpu.py``;
+
+the last two in float32 and, where this processor multiplies it, bfloat16. What cannot run here
+is said and left out. Text is one of ten tokens, and one that fills its context: the packed
+paths stop at a text's end, the others do not.
 
 CPU figures are core-seconds: this process's CPU time with one thread, the least of the
-repeats, so that a busy machine disturbs them little. GFLOP counts the whole model, also where a
-path leaves out what nobody reads. On a CUDA machine a second table follows.
+repeats, so that a busy machine disturbs them little. GFLOP/s count what a path really
+multiplies: no tokens behind a text's end, no last block for tokens that nobody reads. On a CUDA
+machine a second table follows.
 
     python -m benchmarks.encoders [--modality vision]... [--repeats 3] [--tiny]
 """
@@ -28,13 +33,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bindstream.types import Modality
-from encoders import runtime_cpu
-from encoders.card import SHIPPED, read_card
-from encoders.imagebind import Block, ImageBind
-from encoders.imagebind_config import ImageBindConfig
-from encoders.runtime import Runtime, example
-from encoders.runtime_cpu import Linear, PackedTower
-from encoders.weights import load_model
+from encoders import capability
+from encoders.imagebind.config import ImageBindConfig
+from encoders.imagebind.model import Block, ImageBind
+from encoders.imagebind.runtime import Runtime
+from encoders.imagebind.runtime_choice import Candidate, cpu_tower
+from encoders.imagebind.runtime_cpu import Linear
+from encoders.imagebind.self_test import example
+from encoders.weights.card import SHIPPED, read_card
+from encoders.weights.load import load_model
 
 ORDER = ("vision", "audio", "thermal", "depth", "imu", "text")
 BATCHES = (1, 4, 8, 32)
@@ -42,9 +49,10 @@ BATCHES = (1, 4, 8, 32)
 
 @dataclass(frozen=True)
 class Row:
-    """One path of one modality. ``gflop`` of the whole model for one window."""
+    """One path of one modality. ``gflop``: what it multiplies for one window of ``tokens``."""
 
     modality: str
+    tokens: int
     path: str
     core_s: float
     cosine: float
@@ -110,11 +118,14 @@ def random_model(modality: Modality) -> ImageBind:
     return model.eval().requires_grad_(False)
 
 
-def flop(config: ImageBindConfig, modality: Modality, length: int) -> float:
-    """Of the transformer, the last block whole; multiply and add are two."""
+def flop(config: ImageBindConfig, modality: Modality, length: int, *, one: bool = False) -> float:
+    """Of the transformer over ``length`` tokens; multiply and add are two. ``one``: in the last
+    block one token alone gets a query, an output and an MLP, as in a packed tower."""
     dim, blocks, _ = config.trunk(modality)
     keys = length + (modality not in (Modality.VISION, Modality.TEXT))
-    return blocks * (24.0 * length * dim * dim + 4.0 * length * keys * dim)
+    whole = 24.0 * length * dim * dim + 4.0 * length * keys * dim
+    last = 4.0 * length * dim * dim + 20.0 * dim * dim + 4.0 * keys * dim
+    return blocks * whole - (whole - last if one else 0.0)
 
 
 def core_seconds(call: Callable[[], object], repeats: int) -> float:
@@ -134,65 +145,105 @@ def gemm_peak(dtype: torch.dtype, repeats: int, *, packed: bool) -> float:
     """GFLOP/s of one core in the vision tower's widest product."""
     rows, wide, narrow = 257, 5120, 1280
     x, weight = torch.randn(rows, narrow).to(dtype), torch.randn(wide, narrow).to(dtype)
-    linear = Linear(weight, None, dtype) if packed else nn.Linear(narrow, wide, bias=False)
+    linear = Linear(weight, None, dtype) if packed else partial(F.linear, weight=weight)
     return 2e-9 * rows * wide * narrow / core_seconds(lambda: linear(x), repeats)
 
 
-def cpu_rows(modality: Modality, repeats: int) -> Iterator[Row]:
-    """All paths of one modality."""
-    model = random_model(modality)
-    x = example(model, modality)
-    x = x[:, :, 0] if modality is Modality.VISION else x  # a still picture, as in the README
-    length = model.config.tokens(modality)
-    gflop = 1e-9 * flop(model.config, modality, length)
-    peaks = {
-        "baseline float32": gemm_peak(torch.float32, repeats, packed=False),
-        "plain float32": gemm_peak(torch.float32, repeats, packed=False),
-        "packed float32": gemm_peak(torch.float32, repeats, packed=True),
-        "packed bfloat16": gemm_peak(torch.bfloat16, repeats, packed=True),
-    }
+def cpu_paths() -> list[str]:
+    """What runs on this processor, the baseline first."""
+    formats = [torch.float32]
+    if capability.bfloat16_pays(torch.device("cpu")):
+        formats.append(torch.bfloat16)
+    packed = [f for f in formats if capability.why_not_packed(f) is None]
+    return [
+        "baseline float32",
+        *(str(Candidate("plain", f)) for f in formats),
+        *(str(Candidate("packed", f)) for f in packed),
+    ]
+
+
+def missing_paths() -> list[str]:
+    """What does not run here and why, a line each."""
+    lines = []
+    if not capability.bfloat16_pays(torch.device("cpu")):
+        lines.append("bfloat16 is left out: on this processor it is no faster than float32")
+    for number in (torch.float32, torch.bfloat16):
+        if why := capability.why_not_packed(number):
+            lines.append(f"{Candidate('packed', number)} is left out: {why}")
+    return lines
+
+
+def inputs(model: ImageBind, modality: Modality) -> list[Tensor]:
+    """One window; of text two: ten tokens, and as many as the model reads."""
+    x = example(model.config, modality)
+    if modality is Modality.VISION:
+        return [x[:, :, 0]]  # a still picture, as in the README
+    if modality is not Modality.TEXT:
+        return [x]
+    full = torch.randint(1, int(x.max()), x.shape, generator=torch.Generator().manual_seed(0))
+    full[0, -1] = x.max()
+    return [x, full]
+
+
+def cpu_rows(model: ImageBind, modality: Modality, x: Tensor, repeats: int) -> Iterator[Row]:
+    """All paths of one modality for one input."""
     wanted = Baseline(model, modality)(x)
-    for path, peak in peaks.items():
-        tower = _tower(model, modality, path)
+    for path in cpu_paths():
+        tower, packed = _tower(model, modality, path), path.startswith("packed")
+        dtype = getattr(torch, path.split()[1])
+        length = model.config.tokens(modality)
+        if packed and modality is Modality.TEXT:
+            length = int(x.argmax()) + 1
+        gflop = 1e-9 * flop(model.config, modality, length, one=packed)
         cosine = float(F.cosine_similarity(tower(x), wanted).min())
-        yield Row(modality, path, core_seconds(partial(tower, x), repeats), cosine, gflop, peak)
+        core_s = core_seconds(partial(tower, x), repeats)
+        peak = gemm_peak(dtype, repeats, packed=packed)
+        yield Row(modality, length, path, core_s, cosine, gflop, peak)
 
 
 def _tower(model: ImageBind, modality: Modality, path: str) -> Callable[[Tensor], Tensor]:
-    if path.startswith("baseline"):
+    kind, number = path.split()
+    if kind == "baseline":
         return Baseline(model, modality)
-    if path.startswith("plain"):
-        return lambda x: F.normalize(model.features(modality, x), dim=-1)
-    return PackedTower(model, modality, getattr(torch, path.split()[1]))
+    return cpu_tower(model, modality, Candidate(kind, getattr(torch, number)))
 
 
 def print_cpu(modalities: list[Modality], repeats: int) -> None:
     """The CPU table, as markdown, a row as soon as it is known."""
-    print("| modality | path | core-s per window | ratio | cosine | GFLOP/s | share of peak |")
-    print("|---|---|---|---|---|---|---|")
+    for line in missing_paths():
+        print(line)
+    print("\n| modality | tokens | path | core-s per window | ratio | cosine | GFLOP/s | of peak |")
+    print("|---|---|---|---|---|---|---|---|")
     for modality in modalities:
-        base = 0.0
-        for row in cpu_rows(modality, repeats):
-            base = base or row.core_s
-            speed = row.gflop / row.core_s
-            print(
-                f"| {row.modality} | {row.path} | {row.core_s:.4f} | {base / row.core_s:.2f} |"
-                f" {row.cosine:.5f} | {speed:.0f} | {speed / row.peak:.0%} |",
-                flush=True,
-            )
+        model = random_model(modality)
+        for x in inputs(model, modality):
+            base = 0.0
+            for row in cpu_rows(model, modality, x, repeats):
+                base = base or row.core_s
+                print_row(row, base)
+
+
+def print_row(row: Row, base: float) -> None:
+    """``base``: core-seconds of the baseline for the same window."""
+    speed = row.gflop / row.core_s
+    print(
+        f"| {row.modality} | {row.tokens} | {row.path} | {row.core_s:.4f} |"
+        f" {base / row.core_s:.2f} | {row.cosine:.5f} | {speed:.0f} | {speed / row.peak:.0%} |",
+        flush=True,
+    )
 
 
 def print_tiny(repeats: int) -> None:
     """The shipped weights: milliseconds of one core per window, front end left out."""
     card = read_card(None)
-    print(f"\n{SHIPPED}, on the path that auto chooses:\n\n| modality | core-ms per window |")
-    print("|---|---|")
+    print(f"\n{SHIPPED}, on the path that is chosen here:\n")
+    print("| modality | path | core-ms per window |\n|---|---|---|")
     model = load_model(card.path, card.config)
     runtime = Runtime(model, "cpu", "auto")
     for modality in model.modalities:
-        x = example(model, modality)
+        x = example(model.config, modality)
         core_ms = 1e3 * core_seconds(partial(runtime, modality, x), repeats)
-        print(f"| {modality} | {core_ms:.2f} |", flush=True)
+        print(f"| {modality} | {runtime.paths[modality]} | {core_ms:.2f} |", flush=True)
 
 
 def print_cuda(modalities: list[Modality]) -> None:
@@ -205,7 +256,7 @@ def print_cuda(modalities: list[Modality]) -> None:
         model = random_model(modality)
         tower = Runtime(model, "cuda", "bfloat16")
         tera = 1e-12 * flop(model.config, modality, model.config.tokens(modality))
-        x = example(model, modality)
+        x = example(model.config, modality)
         for batch in BATCHES:
             many = x.expand(batch, *x.shape[1:]).contiguous().cuda()
             seconds = wall_seconds(partial(tower, modality, many))
@@ -245,8 +296,8 @@ def main() -> None:
     modalities = [Modality(m) for m in args.modality or ORDER]
     with torch.inference_mode():
         if not args.tiny:
-            bf16 = "itself" if runtime_cpu.has_bfloat16() else "by emulation"
-            print(f"torch {torch.__version__}, one thread; multiplies bfloat16 {bf16}\n")
+            isa = torch.backends.cpu.get_cpu_capability()
+            print(f"torch {torch.__version__}, {isa}, one thread\n")
             print_cpu(modalities, args.repeats)
             if torch.cuda.is_available():
                 print_cuda(modalities)

@@ -26,7 +26,7 @@ import numpy as np
 import psutil
 
 from bindstream import Embedding, Subscriber
-from deploy.config import load, shipped_path
+from deploy.config.file import load, shipped_path
 
 WARM_UP_S = 12.0
 IDLE = "ray: an idle replica (ingress)"
@@ -68,9 +68,9 @@ def huge_config(folder: Path) -> Path:
     import yaml
 
     from bindstream.types import Modality
-    from encoders.imagebind import ImageBind
-    from encoders.imagebind_config import ImageBindConfig
-    from encoders.saving import save
+    from encoders.imagebind.config import ImageBindConfig
+    from encoders.imagebind.model import ImageBind
+    from encoders.weights.saving import save
 
     config = ImageBindConfig()
     model = ImageBind(config, (Modality.AUDIO,))
@@ -116,7 +116,7 @@ def measure_pipeline(config: Path, seconds: float) -> dict[str, Any]:
 def running(config: Path) -> Iterator[tuple[psutil.Process, str, dict[str, float]]]:
     """``bindstream run`` on the config; yields once every stream has delivered."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "deploy.cli", "run", str(config), "--json"]
+        command = [sys.executable, "-m", "bindstream.command.cli", "run", str(config), "--json"]
         log = (Path(folder) / "log").open("w")
         child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
@@ -228,7 +228,7 @@ def bare_loop(config: Path, seconds: float) -> None:
     import zmq
 
     from bindstream import wire
-    from deploy.plans import stream_plan
+    from deploy.config.plans import stream_plan
     from encoders.loading import load_encoder
     from pipeline.windows import Cut, make_windower
     from sensors import load as load_driver

@@ -17,14 +17,16 @@ from rich.console import Console
 from rich.table import Table
 
 from bindstream.types import Modality
-from deploy import eval_scores, scenes
-from encoders import adapt, imagebind, tiny
-from encoders.bind import Schedule
-from encoders.bind_data import Pairs
-from encoders.card import read_card
+from deploy.lab import eval_scores
+from deploy.lab import pictures as scenes
+from encoders import imagebind
+from encoders.bind import adapt, tiny
+from encoders.bind.pairs import Pairs
+from encoders.bind.train import Schedule
 from encoders.loading import load_encoder
-from encoders.saving import save
-from encoders.weights import read_state
+from encoders.weights.card import read_card
+from encoders.weights.load import read_state
+from encoders.weights.saving import save
 
 CARD = read_card(None)
 

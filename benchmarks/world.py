@@ -13,9 +13,9 @@ import time
 import cv2
 
 from bindstream.types import SENSED
-from sensors.world import World
-from sensors.world_drawings import keep_all
-from sensors.world_scenes import observe
+from sensors.world.drawings import keep_all
+from sensors.world.driver import World
+from sensors.world.observations import observe
 
 LIVE_S = 10
 

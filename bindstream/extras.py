@@ -7,6 +7,9 @@ import shlex
 import sys
 from pathlib import Path
 
+ROBOT = "bindstream-robot"
+"""The distribution that has extras; the reader's has none."""
+
 
 def install_command(extra: str) -> str:
     """The line to type, for this interpreter: from the clone, or from where bindstream came.
@@ -22,7 +25,7 @@ def _project(extra: str) -> str:
     if (root / "pyproject.toml").exists():
         return f"-e {shlex.quote(f'{root}[{extra}]')}"
     origin = _origin()
-    return shlex.quote(f"bindstream[{extra}]" + (f" @ {origin}" if origin else ""))
+    return shlex.quote(f"{ROBOT}[{extra}]" + (f" @ {origin}" if origin else ""))
 
 
 def _origin() -> str:
@@ -30,7 +33,7 @@ def _origin() -> str:
     import importlib.metadata  # 30 ms that no reader of a stream should pay
 
     try:
-        record = importlib.metadata.distribution("bindstream").read_text("direct_url.json")
+        record = importlib.metadata.distribution(ROBOT).read_text("direct_url.json")
     except importlib.metadata.PackageNotFoundError:
         return ""
     told = json.loads(record) if record else {}

@@ -236,7 +236,7 @@ def _connected(
         zmq.LINGER: 0,
         zmq.RCVHWM: HIGH_WATER_MARK,
         zmq.RECONNECT_IVL: 100,
-        zmq.RECONNECT_IVL_MAX: 5000,
+        zmq.RECONNECT_IVL_MAX: 500,  # a restarted publisher waits a second for its readers
         zmq.HEARTBEAT_IVL: 1000,
         zmq.HEARTBEAT_TIMEOUT: 3000,
     }

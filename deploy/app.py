@@ -10,10 +10,10 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from bindstream.errors import ConfigError
-from deploy.arguments import EncoderArgs, RobotArgs, StreamArgs
+from deploy.config.arguments import EncoderArgs, RobotArgs, StreamArgs
+from deploy.config.plans import read_live, robot_plan, stream_plan
+from deploy.config.serve_file import ENCODER, INGRESS, PUBLISHER, STREAM
 from deploy.ingress import Ingress
-from deploy.plans import read_live, robot_plan, stream_plan
-from deploy.serve_file import ENCODER, INGRESS, PUBLISHER, STREAM
 from encoders.replica import EncoderReplica
 from pipeline.ingest import Ingest
 from pipeline.publish import Publish

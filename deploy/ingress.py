@@ -16,8 +16,8 @@ from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from bindstream.errors import InvalidInput
+from deploy.config.serve_file import STREAM
 from deploy.guard import Guard
-from deploy.serve_file import STREAM
 from pipeline.direct import direct
 
 MAX_TEXTS = 256

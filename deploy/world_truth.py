@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.config import Robot
-from sensors import world_script
+from deploy.config.file import Robot
+from sensors.world import script as world_script
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import os
 from bindstream.errors import ConfigError
 
 ENCODERS = {
-    "imagebind": "encoders.imagebind_encoder:ImageBindEncoder",
-    "open_clip": "encoders.open_clip:OpenClipEncoder",
+    "imagebind": "encoders.imagebind.encoder:ImageBindEncoder",
+    "open_clip": "encoders.open_clip.encoder:OpenClipEncoder",
 }
 
 CPU_ISA = "BINDSTREAM_CPU_ISA"

@@ -10,14 +10,15 @@ import functools
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bindstream.errors import ConfigError
-from encoders import runtime_cpu
+from encoders.imagebind import runtime_cpu
 
 _PAYS = 0.8  # of float32's time: what bfloat16 must be below, or its rounding buys nothing
 _PROVEN = 0.999  # cosine with float32 of a product in bfloat16: it has eight bits
@@ -108,20 +109,32 @@ def least_seconds(
 ) -> float:
     """The least of up to ``runs`` after one to warm up, no more once ``budget_s`` are spent.
 
-    Seconds of CPU time of this process, which a busy machine disturbs little; on a GPU, of the
-    clock.
+    On a CPU, seconds of one thread's own time, which a busy machine disturbs little: several
+    would spin while they wait for each other. On a GPU, of the clock.
     """
-    clock = time.process_time if where.type == "cpu" else _synchronised(where)
-    call()
-    best, began = math.inf, clock()
-    for _ in range(runs):
-        start = clock()
+    clock = time.thread_time if where.type == "cpu" else _synchronised(where)
+    with one_thread():
         call()
-        end = clock()
-        best = min(best, end - start)
-        if end - began > budget_s:
-            break
+        best, began = math.inf, clock()
+        for _ in range(runs):
+            start = clock()
+            call()
+            end = clock()
+            best = min(best, end - start)
+            if end - began > budget_s:
+                break
     return best
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """torch starts no threads of its own below this one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _synchronised(where: torch.device) -> Callable[[], float]:

@@ -11,12 +11,12 @@ from typing import Any
 from bindstream.errors import BindstreamError, ConfigError
 from bindstream.types import Modality
 from encoders import ENCODERS
-from encoders.card import WindowFormat
-from encoders.front_end_formats import DepthFormat
+from encoders.imagebind.front_end_formats import DepthFormat
+from encoders.weights.card import WindowFormat
 
 OFFERS = {
-    "imagebind": "encoders.imagebind_offer:offer",
-    "open_clip": "encoders.open_clip_folder:offer",
+    "imagebind": "encoders.imagebind.offer:offer",
+    "open_clip": "encoders.open_clip.folder:offer",
 }
 """Of our own kinds, whose classes would import torch."""
 

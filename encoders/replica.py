@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bindstream.types import Encoding, Modality, Vector, Window
-from encoders.card import USUAL
 from encoders.encoder import Encoder
+from encoders.weights.card import USUAL
 
 if TYPE_CHECKING:
     from encoders.batcher import Batcher

@@ -33,7 +33,7 @@ def format_of(told: Mapping[str, Any], plan: StreamPlan) -> Format:
     length_s = plan.hop_s if length_s is None else float(length_s)
     if plan.length_s is not None and abs(plan.length_s - length_s) > 1e-6:
         raise InvalidInput(
-            f"length_s is {plan.length_s:g}, but its encoder takes {length_s:g} s windows of {name}: "
+            f"length_s is {plan.length_s:g}, but its encoder takes {length_s:g} s of {name}: "
             "leave length_s out"
         )
     return Format(length_s, int(frames))

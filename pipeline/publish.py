@@ -36,9 +36,12 @@ TAKE_OVER_S = 10.0
 """How long a predecessor may take to let go of the address before the replica gives up."""
 FAREWELL_S = 4.0
 SUBSCRIBER_BACKLOG = 1000
+REJOIN_S = 1.0
+"""Readers of a predecessor need so long to reconnect: only then are its streams asked what it left
+open, or nobody would hear the answer."""
 WATCH_S = 0.25
 KEEP_S = 1.0
-STATUS_S = 1.0
+STATUS_S = 0.5
 HUNG_S = 20.0
 
 
@@ -78,6 +81,7 @@ class Publish:
         self._tick_ns = 0
         self._beat_s = self._watched_s = time.monotonic()
         self._status_s = 0.0
+        self._born_s = time.monotonic()
         self._snapshot: dict[str, Any] = {}
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
         self._thread.start()
@@ -107,7 +111,7 @@ class Publish:
             )
 
     def status(self) -> dict[str, Any]:
-        """The newest full status; about a second old at most."""
+        """The newest full status; at most half a second old."""
         return dict(self._snapshot.get("status", {}))
 
     def health(self) -> dict[str, Any]:
@@ -215,7 +219,7 @@ class Publish:
             self._take_clock(message.offset_ns)
         if isinstance(message, Resume):
             self._inbox.know(message.stream, sender)
-        elif sender not in self._asked:
+        elif sender not in self._asked and time.monotonic() - self._born_s > REJOIN_S:
             self._asked.add(sender)
             self._inbox.reply(sender, Introduce(self._life))
 

@@ -3,6 +3,8 @@
 # it does only what is missing. Called by `make setup`; environment:
 #   PYTHON   interpreter for .venv (default: the first of python3, python3.13, ... that is >= 3.11)
 #   EXTRAS   extras of pyproject.toml to install (default: server,bind,dev)
+#   TORCH    cpu: torch's own CPU build, about 1 GB in all instead of 6, for machines without an
+#            NVIDIA card (default: what PyPI serves, a CUDA build on x86-64)
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -102,10 +104,32 @@ ensure_venv() {
 fingerprint() {
     .venv/bin/python - <<'PY'
 import hashlib, json, pathlib, tomllib
-project = tomllib.loads(pathlib.Path("pyproject.toml").read_text())
-wanted = json.dumps([project["project"], project["build-system"]], sort_keys=True)
-print(hashlib.sha256(wanted.encode()).hexdigest())
+wanted = [pathlib.Path("requirements.lock").read_text()]
+for file in ("pyproject.toml", "bindstream/pyproject.toml"):
+    project = tomllib.loads(pathlib.Path(file).read_text())
+    wanted.append(json.dumps([project["project"], project["build-system"]], sort_keys=True))
+print(hashlib.sha256("\n".join(wanted).encode()).hexdigest())
 PY
+}
+
+# The lock holds versions that were tried together, for the Python it names; another Python takes
+# the newest that pyproject.toml allows.
+constraints() {
+    version=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    if grep -q "for Python $version," requirements.lock; then
+        echo "--constraint=requirements.lock"
+    else
+        say "requirements.lock is not for Python $version: taking the newest that pyproject.toml allows" >&2
+    fi
+}
+
+locked() { sed -n "s/^$1==//p" requirements.lock; }
+
+install_cpu_torch() {
+    [ "${TORCH:-}" = cpu ] || return 0
+    say "installing torch's CPU build"
+    .venv/bin/python -m pip install "torch==$(locked torch)" "torchaudio==$(locked torchaudio)" \
+        --index-url "${TORCH_INDEX:-https://download.pytorch.org/whl/cpu}"
 }
 
 install_project() {
@@ -113,9 +137,13 @@ install_project() {
     if [ "$(cat "$stamp" 2>/dev/null)" = "$(fingerprint)" ]; then
         return
     fi
-    say "installing bindstream[$EXTRAS] into .venv"
-    .venv/bin/python -m pip install -e ".[$EXTRAS]"
+    began=$(date +%s)
+    say "installing bindstream and bindstream-robot[$EXTRAS] into .venv"
+    install_cpu_torch
+    # shellcheck disable=SC2046 # no option where there is no constraint
+    .venv/bin/python -m pip install $(constraints) -e ./bindstream -e ".[$EXTRAS]"
     fingerprint >"$stamp"
+    say "installed in $(($(date +%s) - began)) s; .venv holds $(du -sh .venv | cut -f1)"
 }
 
 install_system

@@ -13,7 +13,7 @@ DRIVERS = {
     "thermal": "sensors.thermal:ThermalCamera",
     "imu": "sensors.imu:SerialImu",
     "push": "sensors.push:Push",
-    "world": "sensors.world:World",
+    "world": "sensors.world.driver:World",
 }
 
 

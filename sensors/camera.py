@@ -6,9 +6,9 @@ from bindstream.errors import WrongFormat
 from bindstream.types import Array, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
-from sensors.opencv import cv2
-from sensors.video import video
-from sensors.video_ask import ask
+from sensors.video.ask import ask
+from sensors.video.opencv import cv2
+from sensors.video.source import video
 
 
 class Camera:

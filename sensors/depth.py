@@ -7,8 +7,8 @@ from bindstream.errors import WrongFormat
 from bindstream.types import Array, DepthMeta, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
-from sensors.raw16 import Raw16
-from sensors.video_ask import ask
+from sensors.video.ask import ask
+from sensors.video.raw16 import Raw16
 
 
 class DepthCamera:

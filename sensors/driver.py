@@ -23,9 +23,9 @@ class Driver(Protocol):
 
     ``rate_hz`` is the rate of samples that health is judged by (frames, IMU readings; audio:
     16000; 0: samples come now and then), known at the latest once it is open. ``latency_ms`` is
-    how much later than the event ``t_ns`` may be, at most. A driver may have ``counters``, a
-    dict of name to int: they are shown in the stream's health; and ``why``, in words, for as long
-    as what comes cannot be used.
+    how much later than the event ``t_ns`` may be, at most: `bindstream look` shows it. A driver
+    may have ``counters``, a dict of name to int: they are shown in the stream's health; and
+    ``why``, in words, for as long as what comes cannot be used.
     """
 
     modality: Modality
@@ -36,11 +36,14 @@ class Driver(Protocol):
         """Open the device and prove it: rate and format read back, one sample taken.
 
         Either the device works afterwards, or all is released and one of DeviceUnavailable
-        (absent, busy), WrongFormat or MissingExtra is raised; opening again is then possible.
+        (absent), DeviceBusy (another program has it), WrongFormat or MissingExtra is raised;
+        opening again is then possible.
         """
 
     def read(self, timeout_s: float) -> list[Sample]:
         """Wait for data at most ``timeout_s``; return what came, oldest first, [] for nothing.
+
+        The arrays are the caller's from then on: a buffer that is filled again must be copied.
 
         Raises DeviceLost when the device is gone: the caller closes and opens again.
         """

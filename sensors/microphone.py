@@ -14,12 +14,13 @@ from typing import Any
 
 import pyaudio
 
-from bindstream.errors import DeviceLost, DeviceUnavailable, WrongFormat
+from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable, WrongFormat
 from bindstream.types import Modality, Sample
-from sensors import options, portaudio
+from sensors import options
+from sensors.audio import portaudio
+from sensors.audio.buffers import RATE_HZ, Recording
+from sensors.audio.portaudio import Form, Input, Session
 from sensors.driver import Clock
-from sensors.portaudio import Form, Input, Session
-from sensors.recording import RATE_HZ, Recording
 
 BUFFER_S = 0.02
 SILENCE_S = 0.5
@@ -148,9 +149,9 @@ class Microphone:
                 if error.errno == pyaudio.paDeviceUnavailable:
                     break
         if refusal is not None:
-            raise DeviceUnavailable(
-                self._stream, f"microphone '{device.name}' cannot be opened (busy?): {refusal}"
-            ) from refusal
+            busy = refusal.errno == pyaudio.paDeviceUnavailable
+            kind, what = (DeviceBusy, "is busy") if busy else (DeviceUnavailable, "does not open")
+            raise kind(self._stream, f"microphone '{device.name}' {what}: {refusal}") from refusal
         raise WrongFormat(
             self._stream,
             f"wanted {self._channels or 'any'} channels at {self._asked_hz or 'any'} Hz, "

@@ -10,8 +10,8 @@ from bindstream.errors import InvalidInput, WrongFormat
 from bindstream.types import Array, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
-from sensors.raw16 import Raw16
-from sensors.video_ask import ask
+from sensors.video.ask import ask
+from sensors.video.raw16 import Raw16
 
 P2PRO_SCALE = 1.0 / 64.0
 
@@ -82,8 +82,8 @@ class ThermalCamera:
 
     @property
     def counters(self) -> dict[str, int]:
-        """``skipped``: a newer frame waited; ``bad``: no pictures; ``out_of_range``: frames that are
-        no temperature."""
+        """``skipped``: a newer frame waited; ``bad``: no pictures; ``out_of_range``: frames that
+        are no temperature."""
         counts = {"skipped": self._raw.skipped, "bad": self._raw.bad}
         return counts | {"out_of_range": self._out_of_range}
 

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bindstream.command.rows import TableState
 from bindstream.subscriber import DEFAULT_ENDPOINT, Subscriber
-from deploy.state import TableState
-from deploy.table import render
+from deploy.live.table import render
 
 WIDTH = 96
 

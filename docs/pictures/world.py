@@ -14,9 +14,11 @@ HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parents[1]))
 
 from bindstream.types import Array  # noqa: E402
-from sensors import world_look, world_motion, world_sound  # noqa: E402
-from sensors.world_scenes import scene  # noqa: E402
-from sensors.world_state import OBJECTS, RANGES_M, WorldState, draw_move, rng  # noqa: E402
+from sensors.world import look as world_look  # noqa: E402
+from sensors.world import motion as world_motion  # noqa: E402
+from sensors.world import sound as world_sound  # noqa: E402
+from sensors.world.observations import scene  # noqa: E402
+from sensors.world.state import OBJECTS, RANGES_M, WorldState, draw_move, rng  # noqa: E402
 
 CELL = 120
 INK = (30, 30, 30)

@@ -172,6 +172,30 @@ def test_depth_holes_and_conversions():
     assert formed(Modality.IMU, [0, 0, 10, 0, 0, 0]).dtype == np.float32
 
 
+@pytest.mark.parametrize(
+    ("modality", "data", "says"),
+    [
+        ("depth", np.full((4, 4), 2150.0), "these seem to be millimetres"),
+        ("depth", np.full((4, 4), 2150, np.uint16), r"got uint16 of shape \(4, 4\); convert it"),
+        ("thermal", np.full((4, 4), 22.5), "these seem to be Celsius"),
+        ("thermal", np.full((4, 4), 29500.0), r"steps of 0\.01 K"),
+        ("thermal", np.full((4, 4), np.inf), "finite numbers"),
+        ("audio", np.full(160, 12000.0), "divide 16 bits by 32768"),
+        ("imu", [0, 0, 1e30, 0, 0, 0], r"got 1e\+30 and 0"),
+        ("imu", [0, 0, 9.8, 0, 0, 2000], "at most 3923 m/s2 and 300 rad/s, got 9.8 and 2e"),
+        ("depth", np.full((4, 4), 1e300), None),
+        ("depth", np.zeros((4, 4)), None),
+    ],
+)
+def test_what_cannot_be_is_refused_where_it_is_pushed(modality, data, says):
+    """Breaks if values of another unit, or of no sensor at all, are embedded."""
+    if says is None:  # holes alone: a covered lens
+        assert not formed(Modality(modality), data).any()
+        return
+    with pytest.raises(InvalidInput, match=f"^{modality}: wanted.*{says}"):
+        formed(Modality(modality), data)
+
+
 def good_header(**changes):
     """Of a (2, 3) depth frame."""
     fields = {"v": 1, "modality": "depth", "dtype": "<f4", "shape": (2, 3), "t_ns": None}

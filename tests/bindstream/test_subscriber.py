@@ -432,7 +432,7 @@ def test_a_robot_that_lost_its_counters_is_heard_and_told(
 def test_ages_of_this_host_outlive_a_clock_that_was_set(
     publisher: Publisher, connect: Callable[..., Subscriber]
 ) -> None:
-    """Breaks if the robot's clock, an hour from this reader's after a step, makes ages of an hour."""
+    """Breaks if a wall clock that was set by an hour makes ages of an hour."""
     stream = connect()
     offset_ns = time.time_ns() - time.monotonic_ns() - 3_600_000_000_000
     now_ns = time.monotonic_ns() + offset_ns

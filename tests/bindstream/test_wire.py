@@ -221,7 +221,7 @@ def test_a_vector_without_direction_is_refused(name: str, bad: float) -> None:
 def test_a_map_of_a_million_maps_is_not_even_read(name: str) -> None:
     """Breaks if one message of a stranger costs seconds and 75 MB."""
     maps = b"\x82\xa4name\xa1x\xa1a\xdd" + (900_000).to_bytes(4, "big") + b"\x80" * 900_000
-    with pytest.raises(WireError, match="a map of 9000.. bytes, at most 65536"):
+    with pytest.raises(WireError, match=r"a map of \d+ bytes, at most 65536"):
         wire.decode([*_frames(name)[:2], maps])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from deploy.config import Config, load
+from deploy.config.file import Config, load
 
 TOY = {"kind": "tests.system.toy_encoder:ToyEncoder", "weights": None}
 IMU = {"name": "imu", "modality": "imu", "driver": "world", "options": {"modality": "imu"}}

@@ -11,7 +11,7 @@ import ray
 
 from bindstream.errors import ConfigError
 from deploy import app
-from deploy.config import Config
+from deploy.config.file import Config
 from tests.deploy.configs import IMU, made
 
 HOSTS = [{"Alive": True, "NodeManagerAddress": f"10.0.0.{i}"} for i in (1, 2)]

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.arguments import EncoderArgs, LiveArgs, StreamArgs
-from deploy.cli import VERBS
-from deploy.config import load
-from deploy.preflight import preflight
-from deploy.records import as_record
-from encoders.card import read_card
+from bindstream.command.cli import VERBS
+from bindstream.command.records import as_record
+from deploy.config.arguments import EncoderArgs, LiveArgs, StreamArgs
+from deploy.config.file import load
+from deploy.config.preflight import preflight
+from encoders.weights.card import read_card
 from tests.deploy import messages
 from tests.docs import blocks
 from tests.docs.blocks import ROOT, Block
@@ -100,7 +100,7 @@ def test_yaml_is_a_configuration(block: Block, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(whole(yaml.safe_load(block.text))))
     config = load(path)
     with pytest.MonkeyPatch.context() as patch:  # the full weights need not be here
-        patch.setattr("encoders.imagebind_offer.read_card", lambda _: read_card(None))
+        patch.setattr("encoders.imagebind.offer.read_card", lambda _: read_card(None))
         preflight(config, devices=False, ports=False)
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import torch
 
 from bindstream.types import Modality
-from encoders.imagebind import ImageBind
-from encoders.imagebind_config import ImageBindConfig
-from encoders.saving import save
-from encoders.weights import tower_hash
+from encoders.imagebind.config import ImageBindConfig
+from encoders.imagebind.model import ImageBind
+from encoders.weights.load import tower_hash
+from encoders.weights.saving import save
 
 WORDS = ["a", "dog", "barks", "rain", "moving", "left", "the", "robot", "is", "near"]
 CONFIG = {

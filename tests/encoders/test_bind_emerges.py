@@ -12,14 +12,14 @@ import torch
 
 from bindstream.errors import ConfigError
 from bindstream.types import Modality
-from encoders import adapt, zero_shot
-from encoders.bind import Schedule, fit
-from encoders.bind_data import Pairs
-from encoders.bind_sensor import SensorObjective
-from encoders.bind_words import Caption, WordsObjective, image_vectors, unit
-from encoders.imagebind import ImageBind
-from encoders.imagebind_config import ImageBindConfig
-from encoders.tokenizer import UNKNOWN, WordTokenizer
+from encoders.bind import adapt, zero_shot
+from encoders.bind.pairs import Pairs
+from encoders.bind.sensor import SensorObjective
+from encoders.bind.train import Schedule, fit
+from encoders.bind.words import Caption, WordsObjective, image_vectors, unit
+from encoders.imagebind.config import ImageBindConfig
+from encoders.imagebind.model import ImageBind
+from encoders.imagebind.tokenizer import UNKNOWN, WordTokenizer
 
 COLOURS = ("red", "green", "blue")
 PLACES = ("left", "right")

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from bindstream.errors import ConfigError
-from encoders import CPU_ISA, capability, runtime_cpu
+from encoders import CPU_ISA, capability
+from encoders.imagebind import runtime_cpu
 
 CPU = torch.device("cpu")
 

@@ -17,9 +17,9 @@ from PIL import Image
 
 from bindstream.errors import InvalidInput
 from bindstream.imu import G
-from encoders import files
-from encoders.imu_files import read_motion
-from encoders.video_files import timeline
+from encoders.files import read as files
+from encoders.files.imu import read_motion
+from encoders.files.video import timeline
 
 RNG = np.random.default_rng(6)
 MUTATIONS = 250

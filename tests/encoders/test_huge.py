@@ -19,8 +19,8 @@ from safetensors.torch import load_file
 
 from bindstream.types import Modality
 from encoders.capability import why_not_packed
-from encoders.imagebind import ImageBind
-from encoders.runtime_cpu import PackedTower
+from encoders.imagebind.model import ImageBind
+from encoders.imagebind.runtime_cpu import PackedTower
 from tests.encoders.conftest import GOLDEN, LOGIT_SCALES, formula_value, golden_input
 
 pytestmark = pytest.mark.long

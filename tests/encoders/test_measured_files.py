@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from bindstream.errors import InvalidInput
-from encoders import files
-from encoders.advice import BIND
+from encoders.files import read as files
+from encoders.files.advice import BIND
 
 RNG = np.random.default_rng(1)
 

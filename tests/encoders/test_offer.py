@@ -14,10 +14,11 @@ from safetensors.torch import save_file
 
 from bindstream.errors import ConfigError, MissingExtra, WeightsError
 from bindstream.types import Modality
-from encoders import device, open_clip_folder
-from encoders.card import WindowFormat
-from encoders.imagebind_encoder import ImageBindEncoder
+from encoders import device
+from encoders.imagebind.encoder import ImageBindEncoder
 from encoders.offer import Offer, offer_of
+from encoders.open_clip import folder as open_clip_folder
+from encoders.weights.card import WindowFormat
 from tests.encoders.small_weights import write_small_weights
 
 HERE = "tests.encoders.test_offer"
@@ -64,7 +65,7 @@ def test_the_shipped_weights_offer_what_they_hold_without_torch():
     code = (
         "import sys; from encoders.offer import offer_of; offer = offer_of('imagebind', None, {});"
         " offer.verify(); assert len(offer.modalities) == 6 and not offer.lacks;"
-        " import encoders.open_clip_folder, encoders.device; sys.exit('torch' in sys.modules)"
+        " import encoders.open_clip.folder, encoders.device; sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
@@ -72,7 +73,7 @@ def test_the_shipped_weights_offer_what_they_hold_without_torch():
 def test_a_class_says_the_same_as_its_name():
     """Breaks if an encoder named 'module:Class' is checked less than the same by its short name."""
     named = offer_of("imagebind", None, {})
-    dotted = offer_of("encoders.imagebind_encoder:ImageBindEncoder", None, {})
+    dotted = offer_of("encoders.imagebind.encoder:ImageBindEncoder", None, {})
     assert (dotted.modalities, dotted.windows) == (named.modalities, named.windows)
     assert ImageBindEncoder.offer().modalities == named.modalities
 

@@ -82,7 +82,7 @@ class Handle:
         return await self._batcher.in_thread(lambda: self._encoder.encode_text(texts))
 
     async def _describe(self) -> dict[str, Any]:
-        windows = {Modality.DEPTH.value: (None, 1)}
+        windows = {"depth": (None, 1), "imu": (0.5, 0)}
         return {"space_id": self._encoder.space_id, "windows": windows}
 
 

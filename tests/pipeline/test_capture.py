@@ -14,7 +14,7 @@ from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable
 from bindstream.types import Modality, Sample
 from pipeline import capture, pace
 from pipeline.capture import Capture, Handover, RateMeter
-from sensors.world import World
+from sensors.world.driver import World
 
 
 def sample(arrival_ns: int = 0, n: int = 6) -> Sample:
@@ -34,6 +34,7 @@ class Sensor:
         self.is_open = False
         self.refusal: Callable[[], Exception | None] = lambda: None
         self.close_error: Exception | None = None
+        self.why = ""
         self._reads = list(reads)
 
     def open(self, now_ns: Callable[[], int]) -> None:
@@ -182,11 +183,14 @@ def test_words_do_not_decide_what_is_busy(watch):
 
 
 def test_silence_is_a_loss(watch):
-    """Breaks if a device that stops delivering without an error is never opened again."""
+    """Breaks if a device that stops delivering without an error is never opened again, or what
+    a driver says of it is lost."""
     driver = Sensor(*[lambda: time.sleep(0.1) or []] * 25)
+    driver.why = "frames are passed over: too hot"
     one = watch(driver)
     until(lambda: len(driver.opens) == 2, 6.0)
-    assert "no data for 2.0 s" in one.named("stream_lost")[0]
+    said = one.named("stream_lost")[0]
+    assert said.endswith("no data for 2.0 s: frames are passed over: too hot")
 
 
 def test_a_stream_without_a_rate_may_be_silent(watch):

@@ -397,6 +397,7 @@ def test_a_scene_joins_what_was_published_and_answers():
     p.asked.ask([question()], "toy:000000000000")
     assert p.scene(T_NS, T_NS) is None
     epoch = epoch_of(p)
+    epoch_of(p, stream="imu")
     p.hear(opened(epoch, 0), T_NS)
     p.hear(encoded(epoch, 0), T_NS)
     scene = p.scene(T_NS + S // 2, T_NS + S)

@@ -24,7 +24,7 @@ from pipeline import labels, publish
 from pipeline.epochs import RESERVED
 from pipeline.link import Link, address
 from pipeline.messages import About, Bye, Encoded, Grant, Hello, Opened, State
-from pipeline.plan import QuestionPlan, RobotPlan
+from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
 from pipeline.publish import Publish
 from tests.pipeline.robot import Handle, Robot, free_port
 from tests.system.toy_encoder import ToyEncoder
@@ -35,7 +35,8 @@ HELLO = Hello("depth", "a", ABOUT)
 
 def encoded(epoch: int, seq: int) -> Encoded:
     vector = np.full(16, 0.25, "<f4").tobytes()
-    return Encoded("depth", epoch, seq, 0, 1, 2, 3, 0.1, 1.0, "toy:000000000000", "toy", vector)
+    now_ns, space_id = time.time_ns(), "toy:000000000000"
+    return Encoded("depth", epoch, seq, 0, 1, 2, now_ns, 0.1, 1.0, space_id, "toy", vector)
 
 
 def opened(epoch: int, seq: int, end_ns: int) -> Opened:
@@ -74,6 +75,7 @@ def until(condition: Any, timeout_s: float = 5.0) -> None:
 def test_a_grant_holds_the_robots_clock():
     """Breaks if streams and publisher stamp by different clocks."""
     with Robot("depth") as robot:
+        robot.wait(Health)  # the reader has joined
         link = Link(address("rover"))
         grant = ask(link)
         assert abs(time.monotonic_ns() + grant.offset_ns - time.time_ns()) < 50_000_000
@@ -105,7 +107,7 @@ def test_status_and_health_are_told_by_call_and_by_wire():
         until(lambda: robot.publish.health()["status"] == "ok")
         status = robot.publish.status()
         assert status["streams"]["depth"]["state"] == "running"
-        assert status["streams"]["depth"]["ledger"]["published"] >= 1
+        until(lambda: robot.publish.status()["streams"]["depth"]["ledger"]["published"] >= 1)
         robot.publish.check_health()
 
 
@@ -134,7 +136,7 @@ def test_a_vector_that_is_none_is_refused_not_fatal():
         link = Link(address("rover"))
         grant = ask(link)
         link.send(opened(grant.epoch, 0, time.time_ns()))
-        broken = Encoded("depth", grant.epoch, 0, 0, 1, 2, 3, 0.1, 1.0, "s", "e", b"odd")
+        broken = msgspec.structs.replace(encoded(grant.epoch, 0), vector=b"odd")
         link.send(broken)
         link.send(opened(grant.epoch, 1, time.time_ns()))
         link.send(encoded(grant.epoch, 1))
@@ -331,12 +333,14 @@ def test_a_restarted_publisher_keeps_the_time_of_its_running_streams():
         link = Link(address("rover"))
         link._hello, link._grant = HELLO, Grant(7, offset_ns, "dead")
         robot.publish = robot.published()
-        link.send(State("depth", 7, offset_ns, "running", "", 1.0, 1.0, {}))
-        health = robot.wait(Health, state="running")
+        running = State("depth", 7, offset_ns, "running", "", 1.0, 1.0, {})
+        robot.wait(Health)  # the reader has joined
         now_ns = time.monotonic_ns() + offset_ns
         link.send(opened(7, 4, now_ns))
-        link.send(encoded(7, 4))
-        (vector,) = robot.wait(Embedding)
+        link.send(msgspec.structs.replace(encoded(7, 4), encoded_ns=now_ns))
+        until(lambda: link.send(running) or robot.of(Embedding))  # as a stream does, now and then
+        (vector,) = robot.of(Embedding)
+        health = robot.wait(Health, state="running")
         scene = robot.wait(Scene)[0]
         until(lambda: robot.publish.health()["status"] == "ok")
         link.close()
@@ -392,6 +396,7 @@ def serve(plan: RobotPlan, folder: str) -> None:
     """A publisher in a process of its own, until it is killed."""
     os.environ["BINDSTREAM_RUNTIME_DIR"] = os.environ["BINDSTREAM_STATE_DIR"] = folder
     robot = Publish(plan, Handle(ToyEncoder(None)), lambda live: live)
+    robot.reconfigure(LivePlan(expect=("depth",)))  # as Serve does
     while robot:
         time.sleep(1)
 
@@ -409,7 +414,10 @@ def apart():
         return processes[-1]
 
     with robot:
-        robot.publish.close()
+        robot.wait(Health)
+        robot.publish.close()  # the one that every Robot starts with
+        robot.wait(Health, state="stopped")
+        robot.heard.clear()
         yield robot, begin
         for process in processes:
             process.kill()
@@ -431,10 +439,11 @@ def test_of_what_queued_before_a_stopped_publisher_the_newest_is_sent(apart):
         link.send(opened(grant.epoch, seq, now_ns))
         link.send(msgspec.structs.replace(encoded(grant.epoch, seq), encoded_ns=now_ns))
 
+    robot.wait(Health)  # the reader has joined
     for seq in range(3):
         cut(seq)
         time.sleep(0.2)
-    robot.wait(Embedding, 3)
+    until(lambda: len(robot.outcomes()) == 3)
     os.kill(process.pid, signal.SIGSTOP)
     for seq in range(3, 33):
         cut(seq)
@@ -455,6 +464,7 @@ def test_a_publisher_that_is_killed_leaves_nothing_unaccounted(apart):
     for readers instead of an outcome; or if one comes twice."""
     robot, begin = apart
     process = begin()
+    robot.wait(Health)  # the reader has joined
     ingest = robot.start("depth", ToyEncoder(None, slow_s=0.3))
     robot.wait(Embedding, 3)
     for _ in range(2):
@@ -465,7 +475,7 @@ def test_a_publisher_that_is_killed_leaves_nothing_unaccounted(apart):
         process = begin()
         robot.wait(Embedding, before + 3, timeout_s=30.0)
     ingest.close()
-    robot.wait(Health, state="stopped")
+    until(lambda: robot.of(Health, state="stopped") and robot.account()["open"] == 0)
     seqs = [m.seq for m in robot.outcomes()]
     assert seqs == list(range(len(seqs)))
     assert len({m.epoch for m in robot.outcomes()}) == 1

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from bindstream.errors import ConfigError, WrongFormat
-from sensors.raw16 import p2pro
 from sensors.thermal import ThermalCamera
+from sensors.video.raw16 import p2pro
 from tests.devices.reading import played
 from tests.devices.video_files import write_gray8, write_gray16, write_images
 

@@ -15,7 +15,8 @@ MOST_MB = 6.0
 PLAY = """
 import sys
 from pathlib import Path
-from sensors.world import World, world_script
+from sensors.world import script
+from sensors.world.driver import World
 
 def anonymous_mb():
     rollup = Path("/proc/self/smaps_rollup").read_text().splitlines()
@@ -25,7 +26,7 @@ driver = World("s", modality=sys.argv[1])
 
 def play(from_s, until_s):
     for now_s in range(from_s, until_s, 5):
-        driver.open(lambda: world_script.ORIGIN_NS + now_s * 10**9)  # draws what is there then
+        driver.open(lambda: script.ORIGIN_NS + now_s * 10**9)  # draws what is there then
     return anonymous_mb()
 
 print(play(0, 600) - play(600, 2400))

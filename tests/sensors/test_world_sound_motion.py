@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sensors import world_motion as motion
-from sensors import world_sound as sound
-from sensors.world_scenes import scene
-from sensors.world_state import FACTORS, OBJECTS, WorldState, draw_move, rng
+from sensors.world import motion, sound
+from sensors.world.observations import scene
+from sensors.world.state import FACTORS, OBJECTS, WorldState, draw_move, rng
 
 
 def moving(seed: int, word: str, floor: str = "tiles") -> WorldState:

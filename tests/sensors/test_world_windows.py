@@ -7,9 +7,9 @@ import pytest
 
 from bindstream.types import Modality, VisionMeta
 from pipeline.windows import Cut, make_windower
-from sensors import world_script
-from sensors.world import World
-from sensors.world_scenes import AUDIO_S, FRAME_SPAN_S, IMU_S, VISION_S, render
+from sensors.world import script as world_script
+from sensors.world.driver import World
+from sensors.world.observations import AUDIO_S, FRAME_SPAN_S, IMU_S, VISION_S, render
 
 SCRIPT = {
     "length_s": 3600,

@@ -75,7 +75,14 @@ class Robot:
         return {"proxy_location": "HeadOnly", **document(*streams, port=self.http_port, **told)}
 
     def __enter__(self) -> Robot:
-        command = [sys.executable, "-m", "deploy.cli", "run", str(self.config), "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "bindstream.command.cli",
+            "run",
+            str(self.config),
+            "--json",
+        ]
         command += self.options
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self._log, text=True, env=self.env

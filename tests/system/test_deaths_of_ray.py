@@ -152,7 +152,7 @@ def test_a_drain_that_takes_its_time_is_not_aborted(running: Robot) -> None:
 def test_a_reader_of_the_output_that_leaves_ends_the_run(tmp_path: Path) -> None:
     """Fails when `run --json | head` ends the command and not the robot."""
     robot = Robot(tmp_path, ARGS)
-    command = [sys.executable, "-m", "deploy.cli", "run", str(robot.config), "--json"]
+    command = [sys.executable, "-m", "bindstream.command.cli", "run", str(robot.config), "--json"]
     robot.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=robot.env)
     assert robot.process.stdout is not None
     while '"embedding"' not in robot.process.stdout.readline():

@@ -20,6 +20,7 @@ from tests.system.robot import Robot, title
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
 STREAMS = ("front", "ears", "depth", "thermal", "imu")
+CLI = "bindstream.command.cli"
 SHIPPED = Path(__file__).parents[2] / "ray_config.yaml"
 
 
@@ -173,7 +174,7 @@ def stranger_is_refused(robot: Robot) -> bool:
 
 def test_the_command_line_reads_the_same_robot(robot: Robot) -> None:
     """Fails when listen or status, run by hand in another terminal, do not understand the wire."""
-    command = [sys.executable, "-m", "deploy.cli"]
+    command = [sys.executable, "-m", "bindstream.command.cli"]
     heard = subprocess.run(
         [*command, "listen", robot.endpoint, "--count", "5", "--json"],
         env=robot.env, capture_output=True, text=True, timeout=60, check=True,
@@ -190,7 +191,7 @@ def test_the_command_line_reads_the_same_robot(robot: Robot) -> None:
 def test_a_second_robot_is_refused_by_name(robot: Robot) -> None:
     """Fails when a busy port is found out only after everything was started."""
     done = subprocess.run(
-        [sys.executable, "-m", "deploy.cli", "run", str(robot.config), "--seconds", "1"],
+        [sys.executable, "-m", CLI, "run", str(robot.config), "--seconds", "1"],
         env=robot.env, capture_output=True, text=True, timeout=90, check=False,
     )  # fmt: skip
     assert done.returncode == 2

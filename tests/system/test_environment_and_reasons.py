@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.patience import FIRST_S
+from deploy.live.patience import FIRST_S
 from tests.system.cluster import Cluster
 from tests.system.robot import Robot
 from tests.system.test_deaths_of_ray import ARGS
@@ -81,7 +81,15 @@ def test_a_bounded_run_ends_without_a_vector_and_says_why(tmp_path: Path) -> Non
         "driver": "tests.deploy.test_preflight:Gadget",
     }
     robot = Robot(tmp_path, {**ARGS, "streams": [silent]})
-    command = [sys.executable, "-m", "deploy.cli", "run", str(robot.config), "--seconds", "1"]
+    command = [
+        sys.executable,
+        "-m",
+        "bindstream.command.cli",
+        "run",
+        str(robot.config),
+        "--seconds",
+        "1",
+    ]
     done = subprocess.run(command, env=robot.env, capture_output=True, text=True, timeout=200)
     robot.__exit__()
     assert done.returncode == 1

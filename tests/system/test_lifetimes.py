@@ -93,7 +93,7 @@ def _run(folder: Path, fleet: Fleet) -> Iterator[Robot]:
 
 
 def _apply(robot: Robot, config: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deploy.cli", "apply", str(config), "--json"]
+    command = [sys.executable, "-m", "bindstream.command.cli", "apply", str(config), "--json"]
     return subprocess.run(command, env=robot.env, capture_output=True, text=True, timeout=150)
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks.soak import EVERY_S, Track, judge
 
-MINUTES = float(os.environ.get("BINDSTREAM_SOAK_MINUTES", "12"))
+MINUTES = float(os.environ.get("BINDSTREAM_SOAK_MINUTES", "20"))
 HOUR_S = 3600.0
 
 
@@ -39,7 +39,7 @@ def test_an_hour_tells_growth_from_breath(mb_per_hour: float, fault: str) -> Non
 
 def test_the_growth_of_the_first_version_is_caught_in_minutes() -> None:
     """Breaks if a short soak would pass streams that grow by 40 MB/h."""
-    (verdict,) = judge({1: heap(40.0, until_s=720)}, 720)
+    (verdict,) = judge({1: heap(40.0, until_s=1200)}, 1200)
     assert verdict.fault == "grows"
 
 
@@ -62,7 +62,7 @@ def test_workers_without_work_may_come_and_go() -> None:
 @pytest.mark.ray
 @pytest.mark.timeout(MINUTES * 60 + 400)
 def test_no_process_of_the_demo_grows() -> None:
-    """Breaks if a process of the running robot grows by more than 1 MB after its warm-up."""
+    """Breaks if a process of the running robot grows by more than the soak's bound."""
     command = [sys.executable, "-m", "benchmarks.soak", "--minutes", str(MINUTES)]
     soak = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert soak.returncode == 0, soak.stdout + soak.stderr

@@ -1,0 +1,1 @@
+"""The ``bindstream`` command, and the verbs that a reader needs."""

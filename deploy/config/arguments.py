@@ -1,0 +1,207 @@
+"""What each application of ``ray_config.yaml`` may be told: Serve's ``args``, checked by pydantic.
+
+One model per application that ``deploy.app`` builds (encoder, robot, stream), and one for what
+reaches a publisher without a restart (``user_config``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from bindstream.command.nearest import did_you_mean
+from bindstream.endpoint import as_endpoint
+from bindstream.errors import ConfigError
+from bindstream.types import SENSED, Modality
+
+DEFAULT_HOPS_S = {
+    Modality.VISION: 0.5,
+    Modality.AUDIO: 1.0,
+    Modality.DEPTH: 0.5,
+    Modality.THERMAL: 0.5,
+    Modality.IMU: 1.0,
+}
+_NAME = r"^[a-z0-9_-]{1,64}$"
+_ENDPOINT = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d{1,5}|\*)\Z")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EncoderArgs(_Strict):
+    """One encoder: an application of its own, called by its application's name.
+
+    ``modalities`` None: those that are asked for. ``max_batch`` above 1 batches what waits (pays
+    on a GPU). ``options`` go to the encoder's constructor.
+    """
+
+    kind: str = "imagebind"
+    weights: str | None = "bindstream_tiny"
+    modalities: tuple[Modality, ...] | None = None
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: int = Field(1, ge=1, le=256)
+    replicas: int = Field(1, ge=1, le=64)
+    max_batch: int = Field(1, ge=1, le=256)
+    options: dict[str, Any] = {}
+    ray_actor_options: dict[str, Any] = {}
+
+
+class StreamArgs(_Strict):
+    """One sensor: an application of its own.
+
+    ``robot`` and ``encoder`` are names of theirs. ``labels`` pins it to its robot's host (a Ray
+    label selector), as the robot's own do. ``options`` go to the driver's constructor. ``hop_s``
+    None: the modality's default. ``length_s`` None: what the weights were trained with; anything
+    else is refused. ``deadline_s`` after its end a window is no longer worth encoding.
+    """
+
+    name: str = Field(pattern=_NAME)
+    robot: str = Field("robot", pattern=_NAME)
+    encoder: str = "encoder"
+    labels: dict[str, str] = {}
+    modality: Modality
+    driver: str
+    options: dict[str, Any] = {}
+    hop_s: float | None = Field(None, ge=0.02, le=60)
+    length_s: float | None = Field(None, gt=0, le=60)
+    deadline_s: float = Field(5.0, gt=0, le=60)
+    in_flight: int = Field(2, ge=1, le=4)
+
+    @field_validator("modality", mode="before")
+    @classmethod
+    def _a_sensed_one(cls, value: Any) -> Any:
+        return _sensed("a stream", value)
+
+    @property
+    def hop(self) -> float:
+        """Seconds between two windows' ends."""
+        return self.hop_s if self.hop_s is not None else DEFAULT_HOPS_S[self.modality]
+
+
+class SceneArgs(_Strict):
+    """The join: ``max_age_s`` None means 2 s + the member's hop; ``weights`` by stream name."""
+
+    hop_s: float = Field(0.5, ge=0.05, le=60)
+    delay_s: float = Field(0.1, ge=0, le=10)
+    max_age_s: float | None = Field(None, gt=0, le=600)
+    weights: dict[str, float] = {}
+
+
+class PublishArgs(_Strict):
+    """Where embeddings go out, and as what."""
+
+    endpoint: str = "tcp://127.0.0.1:5570"
+    dtype: Literal["float32", "float16"] = "float32"
+
+    @field_validator("endpoint")
+    @classmethod
+    def _loopback(cls, value: str) -> str:
+        with contextlib.suppress(ConfigError):
+            value = as_endpoint(value)
+        match = _ENDPOINT.match(value)
+        if value.startswith("ipc://"):
+            return value
+        if not match or (match[2] != "*" and not 0 < int(match[2]) < 65536):
+            raise ValueError(
+                f"'{value}' is not tcp://127.0.0.1:PORT or ipc://PATH; the stream is not "
+                "encrypted yet, so it is served on this machine alone"
+            )
+        return value
+
+
+class QuestionArgs(_Strict):
+    """One question asked of every vector.
+
+    ``words`` are the possible answers, two or more, or a map from answer to the phrases
+    that mean it; ``prompts`` are templates with ``{}`` for the phrase; ``modalities`` are the
+    sensors that can tell; below ``margin`` between best and second best, nothing is said.
+    """
+
+    words: dict[str, tuple[str, ...]]
+    prompts: tuple[str, ...] = ("{}",)
+    modalities: tuple[Modality, ...] = SENSED
+    margin: float = Field(0.0, ge=0, le=2)
+
+    @field_validator("modalities", mode="before")
+    @classmethod
+    def _sensed_ones(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            return [_sensed("what tells the answer", one) for one in value]
+        return value
+
+    @field_validator("words", mode="before")
+    @classmethod
+    def _as_map(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            _unique("answer", [str(word) for word in value])
+            return {str(word): (str(word),) for word in value}
+        return value
+
+    @field_validator("words")
+    @classmethod
+    def _a_choice(cls, value: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        if len(value) < 2:
+            raise ValueError(f"wanted two or more answers to choose from, got {len(value)}")
+        for word, phrases in value.items():
+            if not phrases:
+                raise ValueError(f"answer '{word}' has no phrase that means it")
+        return value
+
+    @field_validator("prompts")
+    @classmethod
+    def _one_blank(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for prompt in value:
+            if prompt.count("{}") != 1:
+                raise ValueError(f"prompt '{prompt}' needs exactly one {{}} for the word")
+        return value
+
+
+class RobotArgs(_Strict):
+    """A robot's publisher and HTTP: an application of its own.
+
+    ``encoder`` is asked for words. ``labels`` pins it to its host: a Ray label selector.
+    """
+
+    name: str = Field("robot", pattern=_NAME)
+    encoder: str = "encoder"
+    labels: dict[str, str] = {}
+    publish: PublishArgs = PublishArgs()
+
+
+class LiveArgs(_Strict):
+    """What reaches a running publisher: ``user_config`` of the deployment ``publisher``.
+
+    ``expect``: streams that are missed where they do not come (None: whoever says hello is
+    there). ``labels``: the questions asked of every vector.
+    """
+
+    expect: tuple[str, ...] | None = None
+    scene: SceneArgs = SceneArgs()
+    labels: dict[str, QuestionArgs] = {}
+
+
+def _sensed(what: str, value: Any) -> Any:
+    if value not in SENSED:
+        known = [str(modality) for modality in SENSED]
+        near = did_you_mean(str(value), known)
+        raise ValueError(f"{what} cannot be '{value}'; one of {', '.join(known)}{near}")
+    return value
+
+
+def _unique(what: str, names: list[str]) -> None:
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise ValueError(f"two {what}s are called '{twice.pop()}'")
+
+
+LIVE_MODELS: dict[str, type[BaseModel]] = {
+    "": LiveArgs,
+    "scene": SceneArgs,
+    "labels": QuestionArgs,
+}
+"""Which model stands under which key of ``user_config``, for complaints."""

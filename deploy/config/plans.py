@@ -1,0 +1,59 @@
+"""Arguments -> the plain values that the pipeline's deployments take. Pure; knows no Ray."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from bindstream.errors import ConfigError
+from deploy.config.arguments import LIVE_MODELS, LiveArgs, RobotArgs, StreamArgs
+from deploy.config.complaints import complaints
+from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
+
+
+def stream_plan(args: StreamArgs) -> StreamPlan:
+    """One stream's plain values."""
+    return StreamPlan(
+        robot=args.robot,
+        stream=args.name,
+        modality=args.modality,
+        driver=args.driver,
+        options=dict(args.options),
+        length_s=args.length_s,
+        hop_s=args.hop,
+        deadline_s=args.deadline_s,
+        in_flight=args.in_flight,
+    )
+
+
+def robot_plan(args: RobotArgs) -> RobotPlan:
+    """What a publisher is told at its start."""
+    return RobotPlan(args.name, args.publish.endpoint, args.publish.dtype)
+
+
+def read_live(user_config: Any) -> LivePlan:
+    """What a publisher may be told at any time. Raises ConfigError with all that is wrong."""
+    try:
+        args = LiveArgs.model_validate(user_config or {})
+    except ValidationError as error:
+        raise ConfigError("; ".join(complaints(error, LIVE_MODELS))) from None
+    scene = args.scene
+    questions = tuple(
+        QuestionPlan(
+            name=name,
+            phrases={word: list(said) for word, said in question.words.items()},
+            prompts=list(question.prompts),
+            modalities=list(question.modalities),
+            margin=question.margin,
+        )
+        for name, question in args.labels.items()
+    )
+    return LivePlan(
+        expect=args.expect or (),
+        scene_hop_s=scene.hop_s,
+        scene_delay_s=scene.delay_s,
+        max_age_s=scene.max_age_s,
+        weights=dict(scene.weights),
+        questions=questions,
+    )

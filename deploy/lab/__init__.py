@@ -1,0 +1,1 @@
+"""Training and evaluation on the simulated world and on paired files."""

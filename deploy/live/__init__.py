@@ -1,0 +1,1 @@
+"""A run on this machine: its Ray, its session, what it shows."""

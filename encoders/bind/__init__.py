@@ -1,0 +1,1 @@
+"""Training: a modality aligned to frozen vision."""

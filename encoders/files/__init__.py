@@ -1,0 +1,1 @@
+"""Files of users: read, and embedded by the reference's rules."""

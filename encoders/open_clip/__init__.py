@@ -1,0 +1,1 @@
+"""Any OpenCLIP model in a local folder."""

@@ -1,0 +1,1 @@
+"""Sound: PortAudio bounded, buffers stamped."""
