@@ -165,14 +165,12 @@ def check_scenes(watch: Watch, robot: str) -> None:
     assert [s.seq for s in scenes] == list(range(scenes[0].seq, scenes[0].seq + len(scenes)))
 
 
-def rows(watch: Watch, before: dict[Place, tuple[int, int]], what: str) -> Iterator[str]:
+def rows(
+    watch: Watch, before: dict[Place, tuple[int, int]], now: set[Place], what: str
+) -> Iterator[str]:
     """The table of a change, for whoever reads the test's output."""
-    for place in sorted(before | dict.fromkeys(_all(watch), (0, -1))):
+    for place in sorted(before.keys() | now):
         (e1, s1), (e2, s2) = before.get(place, (0, -1)), watch.newest(place)
-        kept = "untouched" if e1 == e2 else "new epoch"
+        kept = "untouched" if e1 == e2 and s2 > s1 else "gone" if e1 == e2 else "new epoch"
         name = "/".join(place)
         yield f"{what:22} {name:7} epoch {e1:>3} -> {e2:>3}   seq {s1:>4} -> {s2:>4}   {kept}"
-
-
-def _all(watch: Watch) -> set[Place]:
-    return {(m.robot, m.stream) for m in watch.seen if isinstance(m, Embedding)}

@@ -99,7 +99,7 @@ def _apply(robot: Robot, config: Path) -> subprocess.CompletedProcess[str]:
 
 def _change_everything(watch: Watch, fleet: Fleet, apply: Apply) -> None:
     """One change after the other; after each, all that it did not name was left alone."""
-    assert _kinds(apply(fleet)) in ({}, {"unchanged"})
+    assert _kinds(apply(fleet)) in (set(), {"unchanged"})
 
     before = _before(watch, fleet)
     fleet.streams["one-b"]["hop_s"] = 0.5
@@ -158,7 +158,7 @@ def _check(
     wanted: dict[str, str],
 ) -> None:
     watch.until_more(fleet.places)
-    print(*rows(watch, before, what), sep="\n")
+    print(*rows(watch, before, fleet.places, what), sep="\n")
     check_untouched(watch, set(before) - changed, before)
     if told:
         assert {

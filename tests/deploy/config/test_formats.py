@@ -51,7 +51,7 @@ def test_weights_decide_and_other_lengths_are_refused(tmp_path):
     assert cut(tmp_path, GOLDEN, "audio").length_s == 2.0
     assert cut(tmp_path, GOLDEN, "audio", length_s=2.0).length_s == 2.0
     wanted = r"stream 's', encoder 'encoder' \(.*small_weights.safetensors\): length_s is 1, but"
-    with pytest.raises(ConfigError, match=f"{wanted} .*2 s windows of audio: leave length_s out"):
+    with pytest.raises(ConfigError, match=f"{wanted} .*2 s of audio: leave length_s out"):
         cut(tmp_path, GOLDEN, "audio", length_s=1.0)
 
 
