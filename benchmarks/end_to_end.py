@@ -292,18 +292,19 @@ def encoded(plan: Any, cut: Any, encoder: Any) -> Embedding:
     from bindstream import Window
 
     now_ns = time.time_ns()
-    window = Window(
-        plan.robot, plan.stream, plan.modality, 1, cut.seq, cut.start_ns, cut.end_ns, cut.data,
-        cut.meta, cut.n_missing, cut.captured_ns, now_ns, now_ns + 10**10,
-    )  # fmt: skip
+    place = {
+        "robot": plan.robot, "stream": plan.stream, "modality": plan.modality, "epoch": 1,
+        "seq": cut.seq, "start_ns": cut.start_ns, "end_ns": cut.end_ns,
+        "n_missing": cut.n_missing, "captured_ns": cut.captured_ns, "windowed_ns": now_ns,
+    }  # fmt: skip
+    window = Window(**place, data=cut.data, meta=cut.meta, deadline_ns=now_ns + 10**10)
     start_s = time.perf_counter()
     vector = encoder.encode([window])[0]
     encode_ms = (time.perf_counter() - start_s) * 1e3
     done_ns = time.time_ns()
     return Embedding(
-        plan.robot, plan.stream, plan.modality, 1, cut.seq, cut.start_ns, cut.end_ns,
-        cut.captured_ns, now_ns, done_ns, done_ns, 0.0, encode_ms, cut.n_missing,
-        encoder.space_id, encoder.encoder_id, vector,
+        **place, encoded_ns=done_ns, published_ns=done_ns, queue_ms=0.0, encode_ms=encode_ms,
+        space_id=encoder.space_id, encoder_id=encoder.encoder_id, vector=vector,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@
     │   ├── DeviceUnavailable    absent or busy: worth trying again
     │   │   └── DeviceBusy           somebody else has it: often just being released
     │   ├── DeviceLost           failed while running: close and open again
+    │   ├── StreamEnded          nothing will ever follow: do not open it again
     │   └── WrongFormat          it works, but gives what we cannot use
     ├── InvalidInput         one sample, window or text that cannot be encoded
     ├── WeightsError         a weights file that cannot be used
@@ -58,6 +59,10 @@ class DeviceBusy(DeviceUnavailable):
 
 class DeviceLost(DeviceError):
     """Failed while running: close it and open it again."""
+
+
+class StreamEnded(DeviceError):
+    """Nothing will ever follow, as at the end of a recording: it is not opened again."""
 
 
 class WrongFormat(DeviceError):

@@ -1,15 +1,17 @@
 """The nouns: what passes between the parts, with shape, dtype and unit of every array.
 
 All times are int64 nanoseconds since the Unix epoch on the robot host's one clock
-(CLOCK_MONOTONIC plus a fixed offset). All quantities are SI.
+(CLOCK_MONOTONIC plus a fixed offset). All quantities are SI. What goes over a wire is a frozen
+``msgspec.Struct``: ``msgspec.structs.replace`` makes a changed one, ``structs.asdict`` a dict.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeAlias
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -103,9 +105,23 @@ class Sample:
     meta: Meta = None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Window:
-    """One window of one stream, half-open [start_ns, end_ns), ready for the encoder.
+class Stamped(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose window it is, which one, and of when: half-open [start_ns, end_ns).
+
+    ``epoch`` numbers the starts of a stream, ``seq`` the windows of an epoch, without a gap.
+    """
+
+    robot: str
+    stream: str
+    modality: Modality
+    epoch: int
+    seq: int
+    start_ns: int
+    end_ns: int
+
+
+class Window(Stamped, frozen=True, kw_only=True, eq=False):
+    """One window of one stream, ready for the encoder.
 
     ``data`` by modality:
 
@@ -118,22 +134,16 @@ class Window:
     ========  ==============================================================
 
     ``n_missing`` counts native samples (audio, IMU) or frames that the window should have
-    held and did not. After ``deadline_ns`` nobody may encode it any more.
+    held and did not. ``captured_ns`` is the arrival of the sample that completed it; after
+    ``deadline_ns`` nobody may encode it any more. A window that no robot cut leaves them 0.
     """
 
-    robot: str
-    stream: str
-    modality: Modality
-    epoch: int
-    seq: int
-    start_ns: int
-    end_ns: int
     data: Array
-    meta: Meta
-    n_missing: int
-    captured_ns: int
-    windowed_ns: int
-    deadline_ns: int
+    meta: Meta = None
+    n_missing: int = 0
+    captured_ns: int = 0
+    windowed_ns: int = 0
+    deadline_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,8 +164,7 @@ class Encoding:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Embedding:
+class Embedding(Stamped, frozen=True, kw_only=True, eq=False):
     """A window's place in the joint space.
 
     ``vector`` is float32 (dim,), unit norm. Vectors compare only where ``space_id`` is equal.
@@ -165,13 +174,6 @@ class Embedding:
     the robot's, which no step of the wall clock moves. ``life`` names the start of the publisher.
     """
 
-    robot: str
-    stream: str
-    modality: Modality
-    epoch: int
-    seq: int
-    start_ns: int
-    end_ns: int
     captured_ns: int
     windowed_ns: int
     encoded_ns: int
@@ -182,31 +184,22 @@ class Embedding:
     space_id: str
     encoder_id: str
     vector: Vector
-    words: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = {}
     received_ns: int = 0
     age_ms: float | None = None
     life: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Tombstone:
+class Tombstone(Stamped, frozen=True, kw_only=True):
     """A window that was cut and then dropped; its ``seq`` stays taken."""
 
-    robot: str
-    stream: str
-    modality: Modality
-    epoch: int
-    seq: int
-    start_ns: int
-    end_ns: int
     reason: Reason
     published_ns: int = 0
     received_ns: int = 0
     life: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True, array_like=True):
     """One stream's part in a scene. ``age_ms`` is the tick minus the member's end;
     a missing member has ``seq`` -1, weight 0 and age None."""
 
@@ -217,8 +210,7 @@ class Member:
     age_ms: float | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scene:
+class Scene(msgspec.Struct, frozen=True, eq=False):
     """All streams of one robot at one tick, joined.
 
     ``vector`` is float32 (dim,), the normalised weighted mean of the present members' vectors.
@@ -233,14 +225,13 @@ class Scene:
     space_id: str
     members: tuple[Member, ...]
     vector: Vector
-    words: dict[str, str] = field(default_factory=dict)
+    words: dict[str, str] = {}
     received_ns: int = 0
     age_ms: float | None = None
     life: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Something that happened to a robot: ``name`` and what is known of it."""
 
     robot: str
@@ -249,12 +240,12 @@ class Event:
     detail: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(msgspec.Struct, frozen=True):
     """State of one stream, about once a second.
 
-    ``state``: opening | running | paused | failed | stopped. ``failed``: the stream should speak
-    and does not. ``detail`` says why and since when, and holds the ledger and the counters.
+    ``state``: opening | running | paused | ended | failed | stopped. ``ended``: nothing will ever
+    follow, as after a recording. ``failed``: the stream should speak and does not. ``detail`` says
+    why and since when, and holds the ledger and the counters.
     """
 
     robot: str

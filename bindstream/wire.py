@@ -86,7 +86,18 @@ class Header(msgspec.Struct, omit_defaults=True, kw_only=True):
 
 _encode_header = msgspec.msgpack.Encoder().encode
 _decode_header = msgspec.msgpack.Decoder(Header).decode
-_TIMES = ("start_ns", "end_ns", "captured_ns", "windowed_ns", "encoded_ns", "published_ns")
+_KINDS: dict[type[Message], str] = {
+    Embedding: "embedding",
+    Tombstone: "tombstone",
+    Scene: "scene",
+    Event: "event",
+    Health: "health",
+}
+_SHARED = {
+    kind: [name for name in Header.__struct_fields__ if name in kind.__struct_fields__]
+    for kind in _KINDS
+}
+"""What a kind's header holds under the very name that it has in the message."""
 
 
 def valid_name(name: str) -> bool:
@@ -112,22 +123,22 @@ def encode(message: Message, dtype: str = "float32", offset_ns: int = 0) -> list
 
     ``offset_ns`` is the robot's clock minus its host's CLOCK_MONOTONIC; 0 leaves it untold.
     """
+    own: dict[str, Any] = {}
     match message:
-        case Embedding():
-            header, payload = _embedding_header(message, dtype), _pack(message.vector, dtype)
+        case Embedding() | Scene():
+            own = {"dim": len(message.vector), "dtype": dtype}
+            payload = _pack(message.vector, dtype)
         case Tombstone():
-            header, payload = _tombstone_header(message), b""
-        case Scene():
-            header, payload = _scene_header(message, dtype), _pack(message.vector, dtype)
+            payload = b""
         case Event():
-            header = Header(v=WIRE_VERSION, kind="event", robot=message.robot)
-            header.published_ns = message.t_ns
+            own = {"published_ns": message.t_ns}
             payload = msgspec.msgpack.encode({**message.detail, "name": message.name})
         case Health():
-            header = Header(v=WIRE_VERSION, kind="health", robot=message.robot)
-            header.stream, header.published_ns = message.stream, message.t_ns
+            own = {"published_ns": message.t_ns}
             payload = msgspec.msgpack.encode({**message.detail, "state": message.state})
-    header.offset_ns = offset_ns
+    kind = type(message)
+    known = {name: getattr(message, name) for name in _SHARED[kind]}
+    header = Header(v=WIRE_VERSION, kind=_KINDS[kind], offset_ns=offset_ns, **known, **own)
     return [topic(message).encode(), _encode_header(header), payload]
 
 
@@ -205,119 +216,27 @@ def _age_ms(header: Header, received_ns: int, same_clock: bool) -> float | None:
     return (received_ns - header.end_ns) / 1e6 if same_clock else None
 
 
-def _embedding_header(e: Embedding, dtype: str) -> Header:
-    return Header(
-        v=WIRE_VERSION,
-        kind="embedding",
-        robot=e.robot,
-        stream=e.stream,
-        modality=e.modality.value,
-        epoch=e.epoch,
-        seq=e.seq,
-        **{name: getattr(e, name) for name in _TIMES},
-        queue_ms=e.queue_ms,
-        encode_ms=e.encode_ms,
-        n_missing=e.n_missing,
-        space_id=e.space_id,
-        encoder_id=e.encoder_id,
-        words=e.words,
-        dim=len(e.vector),
-        dtype=dtype,
-        life=e.life,
-    )
-
-
-def _tombstone_header(t: Tombstone) -> Header:
-    return Header(
-        v=WIRE_VERSION,
-        kind="tombstone",
-        robot=t.robot,
-        stream=t.stream,
-        modality=t.modality.value,
-        epoch=t.epoch,
-        seq=t.seq,
-        start_ns=t.start_ns,
-        end_ns=t.end_ns,
-        published_ns=t.published_ns,
-        reason=t.reason.value,
-        life=t.life,
-    )
-
-
-def _scene_header(s: Scene, dtype: str) -> Header:
-    members = [(m.stream, m.modality.value, m.seq, m.weight, m.age_ms) for m in s.members]
-    return Header(
-        v=WIRE_VERSION,
-        kind="scene",
-        robot=s.robot,
-        epoch=s.epoch,
-        seq=s.seq,
-        end_ns=s.end_ns,
-        published_ns=s.published_ns,
-        space_id=s.space_id,
-        members=members,
-        words=s.words,
-        dim=len(s.vector),
-        dtype=dtype,
-        life=s.life,
-    )
+def _known(kind: type[Message], h: Header) -> dict[str, Any]:
+    return {name: getattr(h, name) for name in _SHARED[kind]}
 
 
 def _to_embedding(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Embedding:
-    return Embedding(
-        robot=h.robot,
-        stream=h.stream,
-        modality=Modality(h.modality),
-        epoch=h.epoch,
-        seq=h.seq,
-        **{name: getattr(h, name) for name in _TIMES},
-        queue_ms=h.queue_ms,
-        encode_ms=h.encode_ms,
-        n_missing=h.n_missing,
-        space_id=h.space_id,
-        encoder_id=h.encoder_id,
-        vector=_unpack(h, payload),
-        words=h.words,
-        received_ns=received_ns,
-        age_ms=_age_ms(h, received_ns, same_clock),
-        life=h.life,
-    )
+    known = _known(Embedding, h) | {"modality": Modality(h.modality)}
+    age_ms, vector = _age_ms(h, received_ns, same_clock), _unpack(h, payload)
+    return Embedding(**known, vector=vector, received_ns=received_ns, age_ms=age_ms)
 
 
 def _to_tombstone(h: Header, payload: bytes, received_ns: int, _same_clock: bool) -> Tombstone:
     if payload:
         raise ValueError("a tombstone has no payload")
-    return Tombstone(
-        h.robot,
-        h.stream,
-        Modality(h.modality),
-        h.epoch,
-        h.seq,
-        h.start_ns,
-        h.end_ns,
-        Reason(h.reason),
-        h.published_ns,
-        received_ns,
-        h.life,
-    )
+    known = _known(Tombstone, h) | {"modality": Modality(h.modality), "reason": Reason(h.reason)}
+    return Tombstone(**known, received_ns=received_ns)
 
 
 def _to_scene(h: Header, payload: bytes, received_ns: int, same_clock: bool) -> Scene:
-    members = tuple(Member(s, Modality(m), q, w, a) for s, m, q, w, a in h.members)
-    return Scene(
-        h.robot,
-        h.epoch,
-        h.seq,
-        h.end_ns,
-        h.published_ns,
-        h.space_id,
-        members,
-        _unpack(h, payload),
-        h.words,
-        received_ns,
-        _age_ms(h, received_ns, same_clock),
-        h.life,
-    )
+    known = _known(Scene, h) | {"members": msgspec.convert(h.members, tuple[Member, ...])}
+    age_ms, vector = _age_ms(h, received_ns, same_clock), _unpack(h, payload)
+    return Scene(**known, vector=vector, received_ns=received_ns, age_ms=age_ms)
 
 
 def _to_map(payload: bytes, first: str) -> tuple[str, dict[str, Any]]:

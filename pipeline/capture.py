@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from bindstream.errors import DeviceBusy, DeviceError, DeviceLost, InvalidInput
+from bindstream.errors import DeviceBusy, DeviceError, DeviceLost, InvalidInput, StreamEnded
 from bindstream.types import Modality, Sample
 from pipeline.border import admitted, plain, rate_of, samples_of
 from pipeline.pace import Pace
@@ -65,6 +65,11 @@ class Handover:
             self._bytes = 0
             return taken
 
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        with self._ready:
+            return not self._samples
+
     def _too_much(self) -> bool:
         return len(self._samples) > self._most or self._bytes > self._most_bytes
 
@@ -119,8 +124,9 @@ class Capture:
     """Owns the driver and its thread. ``state`` and ``why`` say how it stands.
 
     States: opening (``why`` says what is in the way), running (``why`` says what is amiss), failed
-    (the driver hangs in a call), paused, stopped. A device that is absent, busy or lost is tried
-    again for ever, 0.2 to 5 s apart; no exception of a driver ends the thread.
+    (the driver hangs in a call), paused, ended (the driver said that nothing follows), stopped. A
+    device that is absent, busy or lost is tried again for ever, 0.2 to 5 s apart; no exception of a
+    driver ends the thread.
     """
 
     def __init__(self, driver: Driver, stream: str, now_ns: Clock, handover: Handover) -> None:
@@ -131,6 +137,7 @@ class Capture:
         self._handover = handover
         self._stop = threading.Event()
         self._paused = threading.Event()
+        self._ended = threading.Event()
         self._woken = threading.Event()
         self._beat_s = time.monotonic()
         self._opening_since_s = time.monotonic()
@@ -182,8 +189,11 @@ class Capture:
     def pause(self) -> str:
         """Close the device until ``resume``: nothing is captured meanwhile.
 
-        ``paused`` once the device is closed; ``pausing`` if the driver does not let go in 2 s.
+        ``paused`` once the device is closed; ``pausing`` if the driver does not let go in 2 s;
+        ``ended`` where there is nothing left to pause.
         """
+        if self._ended.is_set():
+            return self.state
         self._paused.set()
         self._woken.set()
         until_s = time.monotonic() + PAUSE_ACK_S
@@ -223,6 +233,9 @@ class Capture:
         while not self._stop.is_set():
             self._beat_s = time.monotonic()
             self._woken.clear()
+            if self._ended.is_set():
+                self._woken.wait(1.0)
+                continue
             if self._paused.is_set():
                 self._become("paused", "")
                 self._woken.wait(1.0)
@@ -234,7 +247,7 @@ class Capture:
             self._close()
             if self._gave or self._beat_s - began_s > PROVEN_S:
                 wait_s = BACKOFF_S[0]
-            if not self._paused.is_set():
+            if not (self._paused.is_set() or self._ended.is_set()):
                 self._woken.wait(wait_s)
             wait_s = min(wait_s * 2, BACKOFF_S[1])
         self._become("stopped", "")
@@ -243,6 +256,9 @@ class Capture:
         self._enter("open")
         try:
             self._driver.open(self._now_ns)
+        except StreamEnded as error:
+            self._end(error)
+            return False
         except Exception as error:  # whatever a driver raises, the stream waits and says why
             self._excuse(error)
             return False
@@ -263,6 +279,8 @@ class Capture:
     def _read_on(self) -> None:
         try:
             self._read_until_told()
+        except StreamEnded as error:
+            self._end(error)
         except Exception as error:  # reported, reopened; the other streams go on
             self._lose(error)
         finally:
@@ -322,6 +340,10 @@ class Capture:
         waited_s = time.monotonic() - self._opening_since_s
         if not isinstance(error, DeviceBusy) or waited_s > BUSY_GRACE_S:
             self._why = _reason(error)
+
+    def _end(self, error: StreamEnded) -> None:
+        self._ended.set()
+        self._become("ended", _reason(error))
 
     def _lose(self, error: Exception) -> None:
         self.reopened += 1

@@ -57,6 +57,11 @@ class LatestSlot(Generic[T]):
             self._out -= 1
             self._changed.notify_all()
 
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is out."""
+        with self._changed:
+            return self._waiting is None and self._out == 0
+
     def close(self) -> T | None:
         """Refuse what comes, wake who waits; return the item that was never taken."""
         with self._changed:

@@ -8,10 +8,10 @@ one that said goodbye and is not expected is forgotten.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from bindstream.types import (
     Embedding,
@@ -223,7 +223,7 @@ class Publication:
 
     def health(self, now_ns: int) -> dict[str, Any]:
         """``status``: ok, degraded or down, judged by what was published, and why per stream."""
-        judged = [s for s in self._streams.values() if s.state != "paused"]
+        judged = [s for s in self._streams.values() if s.state not in ("paused", "ended")]
         ailing = {s.name: why for s in judged if (why := s.ailment(now_ns))}
         status = "ok" if not ailing else "down" if len(ailing) == len(judged) else "degraded"
         return {"status": status, "streams": ailing}

@@ -46,7 +46,7 @@ class Stream:
 
     @property
     def state(self) -> str:
-        """opening | running | paused | failed | stopped."""
+        """opening | running | paused | ended | failed | stopped."""
         if self.ended:
             return "stopped"
         if self.failed:
@@ -118,7 +118,9 @@ class Stream:
         return self._drought(now_ns)
 
     def ailment(self, now_ns: int) -> str:
-        """Why it is not delivering; '' when it is."""
+        """Why it is not delivering; '' when it is, or when nothing more is to come."""
+        if self.state == "ended":
+            return ""
         if self.state in ("opening", "failed", "stopped"):
             return self.why(now_ns)[0] or self.state
         if self.newest is None:

@@ -45,7 +45,8 @@ class Driver(Protocol):
 
         The arrays are the caller's from then on: a buffer that is filled again must be copied.
 
-        Raises DeviceLost when the device is gone: the caller closes and opens again.
+        Raises DeviceLost when the device is gone: the caller closes and opens again. Raises
+        StreamEnded where nothing will ever follow: the caller closes, and opens it no more.
         """
 
     def close(self) -> None:

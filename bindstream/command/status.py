@@ -23,7 +23,8 @@ COLUMNS = (
     Column("dropped"),
 )
 EXPLAINED = """\
-  state      opening, running, paused, failed or stopped; why, below the table
+  state      opening, running, paused, ended (nothing follows), failed or
+             stopped; why, below the table
   sensor Hz  what the sensor gives: frames, IMU readings, audio samples
   out Hz     embeddings per second, over the last ten seconds
   age        ms from the end of a window to its publication: half of the last

@@ -135,10 +135,6 @@ def _window(modality: Modality, data: Array, meta: Meta, seq: int) -> Window:
         end_ns=1,
         data=data,
         meta=meta,
-        n_missing=0,
-        captured_ns=0,
-        windowed_ns=0,
-        deadline_ns=1,
     )
 
 

@@ -109,8 +109,4 @@ def _window(modality: Modality, data: Array, seen: Observation, seq: int) -> Win
         end_ns=end_ns,
         data=data,
         meta=meta,
-        n_missing=0,
-        captured_ns=end_ns,
-        windowed_ns=end_ns,
-        deadline_ns=end_ns + 1_000_000_000,
     )

@@ -19,6 +19,7 @@ _STATE_STYLES = {
     "running": "green",
     "paused": "blue",
     "failed": "bold red",
+    "ended": "dim",
     "stopped": "dim",
 }
 _STEP_MARKS = {

@@ -161,7 +161,17 @@ class FileEmbedder:
     def _window(
         self, path: Path, modality: Modality, data: Array, meta: DepthMeta | ImuMeta | None
     ) -> Vector:
-        window = Window("file", path.name, modality, 0, 0, 0, 0, data, meta, 0, 0, 0, 0)
+        window = Window(
+            robot="file",
+            stream=path.name,
+            modality=modality,
+            epoch=0,
+            seq=0,
+            start_ns=0,
+            end_ns=0,
+            data=data,
+            meta=meta,
+        )
         if fault := self.encoder.fault(window):
             raise InvalidInput(f"{path}: {fault}")
         return self.encoder.encode([window])

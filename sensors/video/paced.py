@@ -8,7 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Protocol
 
-from bindstream.errors import DeviceLost, DeviceUnavailable, WrongFormat
+from bindstream.errors import DeviceLost, DeviceUnavailable, StreamEnded, WrongFormat
 from bindstream.types import Array
 from sensors.driver import Clock
 from sensors.video.ask import Ask, Frame, check_rate, check_sane, check_size, end_of
@@ -197,7 +197,7 @@ class PacedVideo:
         """Open and decode the first frame; it is given out first. See sensors.video.ask.Video."""
         self.close()
         if self._ended:  # opening again must not mean playing again
-            raise DeviceUnavailable(self._asked.stream, end_of(self._asked))
+            raise StreamEnded(self._asked.stream, end_of(self._asked))
         try:
             self._pending = pixels = self._open()
         except BaseException:
@@ -281,7 +281,7 @@ class PacedVideo:
             at_s = reader.grab()
         if at_s is None:
             self._ended = not self._asked.loop
-            raise DeviceLost(self._asked.stream, end_of(self._asked))
+            raise StreamEnded(self._asked.stream, end_of(self._asked))
         self._last_s = self._rounds_s + at_s
         return self._last_s
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
+from msgspec.structs import asdict, replace
 
 from bindstream.types import (
     Embedding,
@@ -42,7 +42,15 @@ EMBEDDING = Embedding(
     words={"what": "dog"},
 )
 TOMBSTONE = Tombstone(
-    "demo", "front", Modality.VISION, 3, 42, T0, T0 + 5, Reason.SUPERSEDED, T0 + 9
+    robot="demo",
+    stream="front",
+    modality=Modality.VISION,
+    epoch=3,
+    seq=42,
+    start_ns=T0,
+    end_ns=T0 + 5,
+    reason=Reason.SUPERSEDED,
+    published_ns=T0 + 9,
 )
 SCENE = Scene(
     robot="demo",
@@ -87,7 +95,7 @@ def scene(seq: int) -> Scene:
 
 def as_plain(message: Message) -> dict[str, Any]:
     """All fields of a message, vectors as lists, so that messages can be compared."""
-    plain = {f.name: getattr(message, f.name) for f in fields(message)}
+    plain = asdict(message)
     if "vector" in plain:
         plain["vector"] = plain["vector"].tolist()
     return plain | {"kind": type(message).__name__}

@@ -16,7 +16,7 @@ from bindstream.errors import MissingExtra
 from bindstream.extras import install_command
 
 ROOT = Path(__file__).parents[2]
-WHEEL = {"url": "file:///tmp/bindstream-0.1.0-py3-none-any.whl", "archive_info": {}}
+WHEEL = {"url": "file:///tmp/bindstream_robot-0.1.0-py3-none-any.whl", "archive_info": {}}
 COMMIT = {"url": "https://example.org/b.git", "vcs_info": {"vcs": "git", "commit_id": "abc123"}}
 
 
@@ -30,9 +30,9 @@ def test_a_clone_is_installed_from_itself() -> None:
 @pytest.mark.parametrize(
     ("record", "wanted"),
     [
-        (WHEEL, f"bindstream[clip] @ {WHEEL['url']}"),
-        (COMMIT, "bindstream[clip] @ git+https://example.org/b.git@abc123"),
-        (None, "bindstream[clip]"),
+        (WHEEL, f"bindstream-robot[clip] @ {WHEEL['url']}"),
+        (COMMIT, "bindstream-robot[clip] @ git+https://example.org/b.git@abc123"),
+        (None, "bindstream-robot[clip]"),
     ],
     ids=["wheel", "git", "index"],
 )
@@ -41,9 +41,11 @@ def test_an_installation_is_extended_from_where_it_came(
 ) -> None:
     """Breaks if the extra would be taken from elsewhere than what it extends."""
     shutil.copytree(ROOT / "bindstream", tmp_path / "bindstream")
-    about = tmp_path / "bindstream-0.1.0.dist-info"
+    about = tmp_path / "bindstream_robot-0.1.0.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: bindstream\nVersion: 0.1.0\n")
+    (about / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: bindstream-robot\nVersion: 0.1.0\n"
+    )
     if record:
         (about / "direct_url.json").write_text(json.dumps(record))
     program = "from bindstream.extras import install_command; print(install_command('clip'))"

@@ -49,7 +49,16 @@ def embedding(seq: int = 0, stream: str = "front", **changes: Any) -> Embedding:
 
 
 def tombstone(seq: int = 1, reason: Reason = Reason.SUPERSEDED) -> Tombstone:
-    return Tombstone("rover", "front", Modality.VISION, 3, seq, T_NS, T_NS + 500_000_000, reason)
+    return Tombstone(
+        robot="rover",
+        stream="front",
+        modality=Modality.VISION,
+        epoch=3,
+        seq=seq,
+        start_ns=T_NS,
+        end_ns=T_NS + 500_000_000,
+        reason=reason,
+    )
 
 
 def scene(seq: int = 0) -> Scene:

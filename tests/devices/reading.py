@@ -7,7 +7,7 @@ from itertools import count
 
 import pytest
 
-from bindstream.errors import DeviceLost
+from bindstream.errors import StreamEnded
 from bindstream.types import Sample
 from sensors.driver import Driver
 
@@ -25,7 +25,7 @@ def played(driver: Driver) -> list[Sample]:
     """Every sample of a file: opens the driver, reads to the end that it must report, closes."""
     samples: list[Sample] = []
     driver.open(time.time_ns)
-    with pytest.raises(DeviceLost, match="ended"):
+    with pytest.raises(StreamEnded, match="ended"):
         samples.extend(sample for _ in count() for sample in driver.read(0.2))
     driver.close()
     return samples

@@ -19,7 +19,16 @@ def window(
     seq: int, modality: Modality = Modality.DEPTH, size: int = 4, stream: str = ""
 ) -> Window:
     data = np.full((size, size), float(seq + 1), np.float32)
-    return Window("r", stream or f"s{seq}", modality, 1, seq, 0, 1, data, None, 0, 0, 0, 0)
+    return Window(
+        robot="r",
+        stream=stream or f"s{seq}",
+        modality=modality,
+        epoch=1,
+        seq=seq,
+        start_ns=0,
+        end_ns=1,
+        data=data,
+    )
 
 
 class Gated(ToyEncoder):

@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 ASKED = """
 import torch
 from encoders import capability, imagebind
-from encoders.runtime import Runtime
+from encoders.imagebind.runtime import Runtime
 bf16 = torch.bfloat16
 print(torch.backends.cpu.get_cpu_capability(), capability.bfloat16_pays(torch.device("cpu")))
 print(capability.why_not_packed(bf16))

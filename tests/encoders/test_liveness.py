@@ -22,7 +22,16 @@ TOY = f"{__name__}:Failing"
 
 def window(seq: int = 0, modality: Modality = Modality.DEPTH) -> Window:
     data = np.ones((4, 4), np.float32)
-    return Window("r", "eye", modality, 1, seq, 0, 1, data, None, 0, 0, 0, 0)
+    return Window(
+        robot="r",
+        stream="eye",
+        modality=modality,
+        epoch=1,
+        seq=seq,
+        start_ns=0,
+        end_ns=1,
+        data=data,
+    )
 
 
 class Failing(ToyEncoder):

@@ -32,7 +32,16 @@ class Logged(ToyEncoder):
 
 def window(seq: int) -> Window:
     data = np.ones((4, 4), np.float32)
-    return Window("r", "depth", Modality.DEPTH, 1, seq, 0, 1, data, None, 0, 0, 0, 0)
+    return Window(
+        robot="r",
+        stream="depth",
+        modality=Modality.DEPTH,
+        epoch=1,
+        seq=seq,
+        start_ns=0,
+        end_ns=1,
+        data=data,
+    )
 
 
 def test_a_window_waits_for_one_piece_of_the_texts_alone():

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable
+from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable, StreamEnded
 from bindstream.types import Modality, Sample
 from pipeline import capture, pace
 from pipeline.capture import Capture, Handover, RateMeter
@@ -259,6 +259,24 @@ def test_a_device_that_bursts_is_learnt(watch, monkeypatch):
         assert opened < 6
         until(lambda until_s=waited_s: time.monotonic() > until_s, 10.0)
     assert one.capture.state == "running"
+
+
+@pytest.mark.parametrize("where", ["open", "read"])
+def test_a_driver_that_says_it_is_over_is_not_opened_again(watch, where):
+    """Breaks if a recording is played again, or its end is told as a loss."""
+    over = StreamEnded("s", "the drive has ended")
+    driver = Sensor(lambda: [sample()], raises(over))
+    driver.refusal = lambda: over if where == "open" else None
+    watched = watch(driver)
+    until(lambda: watched.capture.state == "ended")
+    time.sleep(2 * capture.BACKOFF_S[0])
+    assert watched.named("stream_ended") == ["stream 's': the drive has ended"]
+    assert watched.named("stream_lost") == []
+    assert len(driver.opens) == 1
+    assert not driver.is_open
+    assert watched.capture.pause() == "ended"
+    assert watched.capture.resume() == "ended"
+    watched.capture.check()
 
 
 def test_a_device_that_works_and_fails_is_tried_again_soon(watch):

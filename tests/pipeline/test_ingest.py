@@ -6,12 +6,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import count
 
+import msgspec
 import numpy as np
 import pytest
 
-from bindstream.errors import ConfigError
-from bindstream.types import Embedding, Health, Modality, Reason, Sample, Tombstone, Window
+from bindstream.errors import ConfigError, StreamEnded
+from bindstream.types import Embedding, Event, Health, Modality, Reason, Sample, Tombstone, Window
 from pipeline.ingest import DRAIN_S, Ingest
 from pipeline.link import FLUSH_S
 from tests.pipeline.robot import HOP_S, Handle, Probe, Robot, stream_plan
@@ -159,6 +161,35 @@ def test_a_drivers_own_words_reach_the_health():
         told(robot, "what is pushed is refused: depth: wanted metres")
         ingest._driver.why = ""
         told(robot, "")
+
+
+def test_a_stream_that_is_over_tells_its_last_windows_first():
+    """Breaks if a recording's last windows are lost at its end, or told after it; or if it is
+    played again."""
+    given = count()
+
+    def end(sample: Sample) -> Sample:
+        if next(given) == 20:
+            raise StreamEnded("depth", "the drive has ended")
+        return sample
+
+    with Robot("depth") as robot:
+        Probe.tell["depth"] = end
+        ingest = robot.start(encoder=ToyEncoder(None, slow_s=0.4), in_flight=2)
+        robot.wait(Health, state="ended")
+        robot.wait(Event, name="stream_ended")
+        n_told = len(robot.outcomes())
+        time.sleep(3 * HOP_S)
+        ingest.check_health()
+        assert len(robot.outcomes()) == n_told
+        account = robot.account()
+    assert account["open"] == 0
+    assert account["captured"] >= 2
+    assert [e["why"] for e in robot.events("stream_ended")] == [
+        "stream 'depth': the drive has ended"
+    ]
+    assert next(given) == 21
+    sums_hold(robot)
 
 
 def test_pause_closes_the_device_and_is_told_as_such():
@@ -313,14 +344,15 @@ def test_a_window_that_waited_past_its_deadline_is_late_and_not_asked():
     with Robot("depth") as robot:
         ingest = robot.start("depth")
         robot.wait(Embedding, 1)
-        encode_one, seen = ingest._encode_one, []
+        asker, seen = ingest._asker, []
+        ask_one = asker._ask_one
 
         def too_late(window: Window) -> None:
-            ingest._encode_one = encode_one
+            asker._ask_one = ask_one
             seen.append(window)
-            encode_one(replace(window, deadline_ns=window.end_ns))
+            ask_one(msgspec.structs.replace(window, deadline_ns=window.end_ns))
 
-        ingest._encode_one = too_late
+        asker._ask_one = too_late
         (late,) = robot.wait(Tombstone, 1, reason=Reason.LATE)
         robot.wait(Embedding, 3)
     (window,) = seen

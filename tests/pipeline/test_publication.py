@@ -356,6 +356,18 @@ def test_health_is_judged_by_what_was_published():
     assert set(p.health(T_NS + 9 * S)["streams"]) == {"imu"}
 
 
+def test_a_stream_that_is_over_ails_nobody():
+    """Breaks if /healthz calls a robot ill because its recording came to its end."""
+    p = publication()
+    p.configure(LivePlan(expect=("front",)), T_NS)
+    p.watch(T_NS)
+    epoch = epoch_of(p)
+    p.hear(state(epoch, "ended", "the drive has ended"), T_NS)
+    assert p.health(T_NS + 60 * S) == {"status": "ok", "streams": {}}
+    assert p.status(T_NS)["streams"]["front"]["state"] == "ended"
+    assert p.status(T_NS)["streams"]["front"]["why"] == "the drive has ended"
+
+
 def test_health_message_holds_ledger_ages_and_counters():
     """Breaks if `bindstream status` and the table lose what they show."""
     p = publication()

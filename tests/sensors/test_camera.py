@@ -11,7 +11,13 @@ import cv2
 import numpy as np
 import pytest
 
-from bindstream.errors import ConfigError, DeviceLost, DeviceUnavailable, WrongFormat
+from bindstream.errors import (
+    ConfigError,
+    DeviceLost,
+    DeviceUnavailable,
+    StreamEnded,
+    WrongFormat,
+)
 from sensors.camera import Camera, rgb
 from tests.devices import rtsp_server
 from tests.devices.mjpeg_server import MjpegServer, grey
@@ -212,7 +218,7 @@ def test_a_file_is_paced_in_real_time_and_ends(tmp_path, opened):
     gaps_ms = np.diff([s.t_ns for s in samples]) / 1e6
     assert np.allclose(gaps_ms / 33.333, np.round(gaps_ms / 33.333), atol=0.01)
     assert all(s.arrival_ns >= s.t_ns for s in samples)
-    with pytest.raises(DeviceUnavailable, match="loop"):
+    with pytest.raises(StreamEnded, match="loop"):
         camera.open(time.time_ns)
 
 

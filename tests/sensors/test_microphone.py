@@ -68,6 +68,23 @@ def test_what_is_played_is_what_is_heard(pulse, opened, tmp_path, options):
 def test_a_click_is_stamped_within_the_documented_latency(pulse, opened):
     """Breaks if the times are off by the wake-up of the sound server, or by its backlog."""
     microphone = opened()
+    delays_ms = undisturbed(lambda: click_delays_ms(pulse, microphone), microphone)
+    # 100 ms: the player's own buffer and the sink's, which no recorder can know.
+    assert -50 < np.median(delays_ms) < microphone.latency_ms + 100
+
+
+def undisturbed(measure, microphone):
+    """A sound server that had no time for 0.8 s is a loss to the driver, rightly: measure again."""
+    for _ in range(5):
+        try:
+            return measure()
+        except DeviceLost:
+            microphone.close()
+            microphone.open(time.time_ns)
+    return measure()
+
+
+def click_delays_ms(pulse, microphone):
     player = pulse.open_player()
     silence, click = np.zeros(480, np.float32), np.zeros(480, np.float32)
     click[:48] = 0.9
@@ -82,9 +99,7 @@ def test_a_click_is_stamped_within_the_documented_latency(pulse, opened):
     samples += read_for(microphone, 0.4)
     loud = [(s.t_ns + np.flatnonzero(np.abs(s.data) > 0.3) * 62_500) for s in samples]
     heard_ns = np.concatenate(loud)
-    delays_ms = [(heard_ns[heard_ns > c - 100e6][0] - c) / 1e6 for c in clicked_ns]
-    # 100 ms: the player's own buffer and the sink's, which no recorder can know.
-    assert -50 < np.median(delays_ms) < microphone.latency_ms + 100
+    return [(heard_ns[heard_ns > c - 100e6][0] - c) / 1e6 for c in clicked_ns]
 
 
 def test_a_killed_daemon_is_lost_and_a_new_one_is_found(pulse, opened):

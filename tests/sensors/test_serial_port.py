@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 import tty
 
@@ -28,12 +29,14 @@ def test_a_backlog_is_read_whole_and_known_as_such(terminal):
     port = SerialPort("imu", path, 115200)
     port.open()
     backlog = bytes(range(250)) * 48
-    os.write(master, backlog)
+    writer = threading.Thread(target=os.write, args=(master, backlog), daemon=True)
+    writer.start()  # where the kernel holds less than all of it, it waits for the reader
     time.sleep(0.1)  # the reader is away
     data = port.take(1.0)
     assert len(data) > 4095
     assert not port.drained
     end_s = time.monotonic() + 5
+    writer.join(0.1)
     while len(data) < len(backlog) and time.monotonic() < end_s:
         data += port.take(0.1)
     assert data == backlog

@@ -86,7 +86,17 @@ def test_the_shipped_robot_is_not_warned_of():
 
 def window(metres: np.ndarray, stream: str = "near") -> Window:
     meta = DepthMeta(**KINECT)
-    return Window("r", stream, Modality.DEPTH, 1, 0, 0, 1, metres, meta, 0, 0, 0, 0)
+    return Window(
+        robot="r",
+        stream=stream,
+        modality=Modality.DEPTH,
+        epoch=1,
+        seq=0,
+        start_ns=0,
+        end_ns=1,
+        data=metres,
+        meta=meta,
+    )
 
 
 def test_a_flat_window_is_said_once_while_it_runs(caplog):

@@ -172,7 +172,7 @@ def test_own_notes_name_the_processes_below(start, tmp_path):
 ADOPT = f"""
 import subprocess, sys
 import psutil
-from deploy import processes
+from deploy.live import processes
 
 processes.adopt_orphans()
 parent = subprocess.Popen([sys.executable, "-c", {PARENT!r}], stdout=subprocess.PIPE, text=True)

@@ -10,7 +10,7 @@ import pytest
 
 BEFORE = """
 import time
-from deploy.stopping import Stopping
+from deploy.live.stopping import Stopping
 stopping = Stopping()
 stopping.hear()
 print(flush=True)
@@ -18,7 +18,7 @@ time.sleep(60)
 """
 AFTER = """
 import os, signal, sys
-from deploy.stopping import Stopping
+from deploy.live.stopping import Stopping
 stopping = Stopping()
 stopping.hear()
 stopping.begin()

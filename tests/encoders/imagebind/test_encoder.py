@@ -51,7 +51,17 @@ def window(modality: Modality, data=None, meta="usual", seq: int = 0) -> Window:
             Modality.IMU: lambda s: RNG.normal(0, 1, s).astype(np.float32),
         }[modality](SHAPES[modality])
     meta = METAS.get(modality) if meta == "usual" else meta
-    return Window("r", f"the-{modality}", modality, 1, seq, 0, 1, data, meta, 0, 0, 0, 0)
+    return Window(
+        robot="r",
+        stream=f"the-{modality}",
+        modality=modality,
+        epoch=1,
+        seq=seq,
+        start_ns=0,
+        end_ns=1,
+        data=data,
+        meta=meta,
+    )
 
 
 def spoilt(modality: Modality) -> Window:

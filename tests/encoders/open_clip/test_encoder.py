@@ -51,7 +51,16 @@ def encoder(folder):
 
 
 def window(data, modality=Modality.VISION) -> Window:
-    return Window("r", "eye", modality, 1, 0, 0, 1, data, None, 0, 0, 0, 0)
+    return Window(
+        robot="r",
+        stream="eye",
+        modality=modality,
+        epoch=1,
+        seq=0,
+        start_ns=0,
+        end_ns=1,
+        data=data,
+    )
 
 
 def test_gives_open_clips_own_vectors(encoder, folder):

@@ -15,7 +15,7 @@ from sensors.world.state import BANKS, FACTORS, WorldState
 
 _DIGEST = """
 import hashlib, sys
-from sensors.world_scenes import observe
+from sensors.world.observations import observe
 seen = observe(7, 11, "test")
 digest = hashlib.sha256()
 for part in (seen.frames, seen.audio, seen.depth, seen.thermal, seen.imu):
