@@ -22,7 +22,7 @@ _LOAD = """
 import sys
 from pathlib import Path
 from bindstream.errors import WeightsError
-from encoders.weights import load_model
+from encoders.weights.load import load_model
 try:
     load_model(Path(sys.argv[1]))
 except WeightsError as error:

@@ -78,7 +78,7 @@ def test_a_bounded_run_ends_without_a_vector_and_says_why(tmp_path: Path) -> Non
     silent = {
         "name": "mute",
         "modality": "depth",
-        "driver": "tests.deploy.test_preflight:Gadget",
+        "driver": "tests.deploy.config.test_preflight:Gadget",
     }
     robot = Robot(tmp_path, {**ARGS, "streams": [silent]})
     command = [

@@ -48,7 +48,7 @@ def gadget(mood: str = "fine", name: str = "g", **changes: Any) -> dict[str, Any
     stream = {
         "name": name,
         "modality": "depth",
-        "driver": "tests.deploy.test_preflight:Gadget",
+        "driver": "tests.deploy.config.test_preflight:Gadget",
         "options": {"mood": mood},
     }
     return stream | changes
@@ -73,7 +73,7 @@ def test_a_sound_configuration_opens_and_closes_every_sensor(tmp_path):
     [
         (gadget("absent"), "stream 'g': no device at /dev/gadget0"),
         (gadget("buggy"), "Gadget: ZeroDivisionError: division by zero"),
-        (gadget("moody"), "stream 'g': driver 'tests.deploy.test_preflight:Gadget': ValueError: wrong phase"),
+        (gadget("moody"), "stream 'g': driver 'tests.deploy.config.test_preflight:Gadget': ValueError: wrong phase"),
         (gadget(driver="camra"), "stream 'g': unknown driver 'camra'; known: camera"),
         (gadget(driver="no_such:Driver"), "stream 'g': driver 'no_such:Driver': no module named 'no_such'"),
         (gadget(modality="thermal"), "stream 'g': its modality is 'thermal', but driver"),
