@@ -119,6 +119,10 @@ class Stamped(msgspec.Struct, frozen=True, kw_only=True):
     start_ns: int
     end_ns: int
 
+    def stamp(self) -> dict[str, Any]:
+        """These seven by name, for another kind that is of the same window."""
+        return {name: getattr(self, name) for name in Stamped.__struct_fields__}
+
 
 class Window(Stamped, frozen=True, kw_only=True, eq=False):
     """One window of one stream, ready for the encoder.
@@ -164,7 +168,7 @@ class Encoding:
     why: str = ""
 
 
-class Embedding(Stamped, frozen=True, kw_only=True, eq=False):
+class Embedding(Stamped, tag=True, frozen=True, kw_only=True, eq=False):
     """A window's place in the joint space.
 
     ``vector`` is float32 (dim,), unit norm. Vectors compare only where ``space_id`` is equal.
@@ -177,7 +181,7 @@ class Embedding(Stamped, frozen=True, kw_only=True, eq=False):
     captured_ns: int
     windowed_ns: int
     encoded_ns: int
-    published_ns: int
+    published_ns: int = 0
     queue_ms: float
     encode_ms: float
     n_missing: int
@@ -190,7 +194,7 @@ class Embedding(Stamped, frozen=True, kw_only=True, eq=False):
     life: str = ""
 
 
-class Tombstone(Stamped, frozen=True, kw_only=True):
+class Tombstone(Stamped, tag=True, frozen=True, kw_only=True):
     """A window that was cut and then dropped; its ``seq`` stays taken."""
 
     reason: Reason

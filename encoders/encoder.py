@@ -11,12 +11,14 @@ class Encoder(Protocol):
     """What the replica needs of any encoder.
 
     Constructed as ``Encoder(weights: str | None, *, modalities, device, dtype)``; construction
-    loads, picks the fast path and tests it. ``modalities`` are those it can encode.
+    loads, picks the fast path and tests it. ``modalities`` are those it can encode; ``windows``
+    (may be left out) maps a modality to the ``bindstream.formats`` that its windows are cut to, one
+    that is not there is cut as for ImageBind.
 
     A class may also say what it is before it is loaded, so that `check` refuses what cannot work:
     ``offer(weights, **options) -> encoders.offer.Offer``, a static or class method that imports
-    nothing heavy, and raises as construction would. Without it, a class attribute ``modalities``
-    is believed, and the constructor's signature.
+    nothing heavy, and raises as construction would. Without it, class attributes ``modalities`` and
+    ``windows`` are believed, and the constructor's signature.
     """
 
     modalities: frozenset[Modality]

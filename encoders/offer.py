@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bindstream.errors import BindstreamError, ConfigError
+from bindstream.errors import BindstreamError, ConfigError, InvalidInput
+from bindstream.formats import WindowFormat, checked
 from bindstream.types import Modality
 from encoders import ENCODERS
 from encoders.imagebind.front_end_formats import DepthFormat
-from encoders.weights.card import WindowFormat
+from encoders.imagebind.window_formats import USUAL
 
 OFFERS = {
     "imagebind": "encoders.imagebind.offer:offer",
@@ -41,6 +42,20 @@ class Offer:
     torch_device: bool = False
     dim: int = 0
     depth: DepthFormat | None = None
+
+    def formats(self) -> dict[Modality, WindowFormat]:
+        """The windows of every modality that it may have. Raises InvalidInput for a format that is
+        none of its modality's."""
+        return formats_of(self.modalities, self.windows)
+
+
+def formats_of(
+    modalities: Iterable[Modality] | None, windows: Mapping[Modality, WindowFormat]
+) -> dict[Modality, WindowFormat]:
+    """What is said, and ImageBind's usual for what is not. ``modalities`` None: all."""
+    held = frozenset(USUAL if modalities is None else modalities)
+    said = {m: checked(m, form) for m, form in windows.items()}
+    return {m: form for m, form in (USUAL | said).items() if m in held}
 
 
 def offer_of(kind: str, weights: str | None, options: Mapping[str, Any]) -> Offer:
@@ -80,7 +95,10 @@ def _of_class(kind: str, encoder: Any, weights: str | None, options: Mapping[str
     _check_options(kind, encoder, (weights,), given)
     say = getattr(encoder, "offer", None)
     if say is None:
-        return Offer(modalities=_declared(getattr(encoder, "modalities", None)))
+        return Offer(
+            modalities=_declared(getattr(encoder, "modalities", None)),
+            windows=_windows(kind, getattr(encoder, "windows", {})),
+        )
     try:
         made = say(weights, **options)
     except BindstreamError:
@@ -98,6 +116,16 @@ def _declared(modalities: Any) -> frozenset[Modality] | None:
         return frozenset(map(Modality, modalities)) if isinstance(modalities, Iterable) else None
     except ValueError:
         return None
+
+
+def _windows(kind: str, windows: Any) -> dict[Modality, WindowFormat]:
+    """A class attribute ``windows``; one that is made at construction is told then."""
+    if not isinstance(windows, Mapping):
+        return {}
+    try:
+        return {Modality(m): checked(Modality(m), form) for m, form in windows.items()}
+    except (InvalidInput, ValueError) as error:
+        raise ConfigError(f"kind '{kind}': windows: {error}") from error
 
 
 def _check_options(

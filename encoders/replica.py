@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bindstream.formats import to_plain
 from bindstream.types import Encoding, Modality, Vector, Window
 from encoders.encoder import Encoder
-from encoders.weights.card import USUAL
+from encoders.offer import formats_of
 
 if TYPE_CHECKING:
     from encoders.batcher import Batcher
@@ -72,18 +73,14 @@ class EncoderReplica:
             raise RuntimeError(fault)
 
     def describe(self) -> dict[str, Any]:
-        """Which space its vectors live in, and what it can encode."""
+        """Which space its vectors live in, what it can encode, and the windows that it takes."""
         encoder = self._encoder
         return {
             "space_id": encoder.space_id,
             "encoder_id": encoder.encoder_id,
             "dim": encoder.dim,
             "modalities": sorted(encoder.modalities),
-            "windows": {
-                m.value: (w.length_s, w.frames)
-                for m, w in getattr(encoder, "windows", USUAL).items()
-                if m in encoder.modalities
-            },
+            "formats": to_plain(formats_of(encoder.modalities, getattr(encoder, "windows", {}))),
         }
 
 

@@ -5,7 +5,8 @@ time, and the anchor follows the stamps slowly (the mean of the first 64 chunks,
 each one's error), so that jitter and drift of the device's clock never tear the signal. A chunk
 that is off its place by more than half its length (10 ms at least, 50 ms at most; up to twice
 that while the anchor is young) is believed: what is missing before it becomes zeros, counted in
-``n_missing``; what it repeats is dropped.
+``n_missing``; what it repeats is dropped. All that is reckoned in the sensor's own samples; sound
+of another rate is made of it as one unbroken stream (``pipeline.audio_signal``).
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from bindstream.formats import Sound
 from bindstream.types import Array, Sample
+from pipeline.audio_signal import Signal
 from pipeline.piece import Piece
 
 JITTER_NS = 10_000_000
@@ -31,13 +34,14 @@ class AudioContent:
 
     jitter_ns = JITTER_NS
 
-    def __init__(self, rate_hz: int, length_ns: int, hop_ns: int) -> None:
+    def __init__(self, form: Sound, rate_hz: int, hop_ns: int) -> None:
         self._rate = rate_hz
-        self._window = length_ns * rate_hz // SECOND_NS
+        self._samples = form.samples
+        self._window = round(form.length_s * SECOND_NS) * rate_hz // SECOND_NS
         self._step = max(1, hop_ns * rate_hz // SECOND_NS)
-        capacity = 2 * (self._window + self._step)
-        self._signal = np.zeros(capacity, np.float32)
-        self._heard = np.zeros(capacity, np.bool_)
+        held = 2 * (self._samples + hop_ns * form.rate_hz // SECOND_NS + 1)
+        self._signal = Signal(rate_hz, form.rate_hz, held)
+        self._heard = np.zeros(2 * (self._window + self._step), np.bool_)
         self._count = 0  # samples since the anchor, silence filled in included
         self._chunks = 0  # chunks that the anchor has followed
         self._anchor_ns: int | None = None
@@ -64,18 +68,20 @@ class AudioContent:
         for at in range(overlap, len(chunk), self._step):
             piece = chunk[at : at + self._step]
             self._write(piece, heard=True)
-            yield self._time_ns(self._count)
+            yield self._known_ns()
 
     def cut(self, _start_ns: int, end_ns: int) -> Piece | None:
-        """(window,) float32 that ends at ``end_ns``; None if less than half was heard."""
+        """(samples,) float32 that ends at ``end_ns``; None if less than half was heard."""
         end = self._index(end_ns)
         if end - self._window < self._oldest():  # never, unless stamps went wild
             return None
         places = self._places(end - self._window, end)
         n_missing = self._window - int(np.count_nonzero(self._heard[places]))
-        if 2 * n_missing > self._window:
+        end_read = (end_ns - (self._anchor_ns or 0)) * self._signal.rate_hz // SECOND_NS
+        data = self._signal.read(end_read, self._samples)
+        if 2 * n_missing > self._window or data is None:
             return None
-        return Piece(self._signal[places], None, n_missing)
+        return Piece(data, None, n_missing)
 
     def next_ns(self, after_ns: int) -> int | None:
         """Time of the first sample heard, not before ``after_ns``."""
@@ -90,7 +96,7 @@ class AudioContent:
         """Forget all; the next chunk sets the anchor."""
         self._anchor_ns = None
         self._count = self._chunks = 0
-        self._signal[:] = 0
+        self._signal.restart()
         self._heard[:] = False
 
     def stats(self) -> dict[str, int]:
@@ -114,25 +120,30 @@ class AudioContent:
 
     def _silence(self, n: int) -> Iterator[int]:
         """Fill ``n`` samples with zeros; beyond the ring only the count goes on."""
-        written = min(n, len(self._signal))
+        written = min(n, len(self._heard))
         for at in range(0, written, self._step):
             self._write(np.zeros(min(self._step, written - at), np.float32), heard=False)
-            yield self._time_ns(self._count)
-        self._count += n - written
+            yield self._known_ns()
+        if n > written:
+            self._count += n - written
+            self._signal.restart(self._count)
 
     def _write(self, piece: Array, *, heard: bool) -> None:
-        places = self._places(self._count, self._count + len(piece))
-        self._signal[places] = piece
-        self._heard[places] = heard
+        self._heard[self._places(self._count, self._count + len(piece))] = heard
         self._count += len(piece)
+        self._signal.write(piece)
+
+    def _known_ns(self) -> int:
+        """Up to when the sound can be read."""
+        return (self._anchor_ns or 0) + self._signal.count * SECOND_NS // self._signal.rate_hz
 
     def _places(self, first: int, end: int) -> Array:
         """Where in the ring the samples [first, end) are."""
-        start = first % len(self._signal)
-        return np.arange(start, start + max(0, end - first)) % len(self._signal)
+        start = first % len(self._heard)
+        return np.arange(start, start + max(0, end - first)) % len(self._heard)
 
     def _oldest(self) -> int:
-        return max(0, self._count - len(self._signal))
+        return max(0, self._count - len(self._heard))
 
     def _index(self, t_ns: int) -> int:
         return (t_ns - (self._anchor_ns or 0)) * self._rate // SECOND_NS

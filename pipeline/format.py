@@ -3,37 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bindstream.errors import InvalidInput
+from bindstream.formats import WindowFormat, from_plain
 from pipeline.plan import StreamPlan
+from pipeline.windows import length_of
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """Length in seconds, and frames in it (0: not made of frames)."""
-
-    length_s: float
-    frames: int
-
-
-def format_of(told: Mapping[str, Any], plan: StreamPlan) -> Format:
+def format_of(told: Mapping[str, Any], plan: StreamPlan) -> WindowFormat:
     """``describe`` of an encoder -> the windows of a stream.
 
-    A single frame is looked for in the last hop. Raises InvalidInput when the encoder does not take
-    the modality, or other windows than those configured.
+    Raises InvalidInput when the encoder does not take the modality, says what is no format, or
+    takes other windows than those configured.
     """
-    name = plan.modality.value
-    if name not in told["windows"]:
-        raise InvalidInput(
-            f"its encoder takes no {name}, only {', '.join(sorted(told['windows'])) or 'words'}"
-        )
-    length_s, frames = told["windows"][name]
-    length_s = plan.hop_s if length_s is None else float(length_s)
+    formats = from_plain(told.get("formats"))
+    form = formats.get(plan.modality)
+    if form is None:
+        known = ", ".join(sorted(formats)) or "words"
+        raise InvalidInput(f"its encoder takes no {plan.modality}, only {known}")
+    length_s = length_of(form, plan.hop_s)
     if plan.length_s is not None and abs(plan.length_s - length_s) > 1e-6:
         raise InvalidInput(
-            f"length_s is {plan.length_s:g}, but its encoder takes {length_s:g} s of {name}: "
-            "leave length_s out"
+            f"length_s is {plan.length_s:g}, but its encoder takes {length_s:g} s of "
+            f"{plan.modality}: leave length_s out"
         )
-    return Format(length_s, int(frames))
+    return form

@@ -1,9 +1,10 @@
 """Windows of frames: which frames a window takes, and nothing of the others kept.
 
-A stack holds the first and the last frame of [start, end), the reference's rule for two frames
-of a clip (facebookresearch/ImageBind, ``data.py``). Only those are resized: the first as soon
-as it comes, since window starts lie on a grid and are known beforehand; the last when the
-window closes. Of raw frames the newest alone is held.
+A stack of n holds the first and the last frame of [start, end) and those evenly between, the
+reference's rule for the frames of a clip (facebookresearch/ImageBind, ``data.py``): of each of
+n - 1 even places the first frame from there on, and the newest. Only those are resized: as soon as
+they come, since windows lie on a grid and their places are known beforehand; the last when the
+window closes. Of raw frames the newest alone is held (all chosen ones, where they stay native).
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bindstream.formats import Frames, Map
 from bindstream.types import Array, Sample, VisionMeta
-from pipeline.frames import Frame, single_image, stack_frame
+from pipeline.frames import Frame, fitted, fitted_map
 from pipeline.piece import Piece
 
 
@@ -29,14 +31,14 @@ def is_map(data: Array) -> bool:
     return data.dtype.kind == "f" and data.ndim == 2 and data.size > 0
 
 
-def native_map(sample: Sample) -> Piece:
-    """Depth and thermal: (H, W) float32 at its native size, holes (0) as they are."""
-    return Piece(np.asarray(sample.data, np.float32), sample.meta, 0)
+def newest_map(sample: Sample, form: Map) -> Piece:
+    """Depth and thermal: (H, W) float32, holes (0) as they are."""
+    return Piece(*fitted_map(sample.data, sample.meta, form), 0)
 
 
-def still_picture(sample: Sample) -> Piece:
-    """One frame of vision: (1, 224, 224, 3) uint8; meta VisionMeta with span 0."""
-    return Piece(single_image(sample.data)[np.newaxis], VisionMeta(0), 0)
+def still_picture(sample: Sample, form: Frames) -> Piece:
+    """One frame of vision: (1, H, W, 3) uint8; meta VisionMeta with span 0."""
+    return Piece(fitted(sample.data, form)[np.newaxis], VisionMeta(0), 0)
 
 
 class NewestFrame:
@@ -82,19 +84,21 @@ class NewestFrame:
 
 
 @dataclass(slots=True)
-class _First:
+class _Kept:
     t_ns: int
     frame: Frame
 
 
 class StackContent:
-    """Vision with two frames: (2, 224, 224, 3) uint8, the first and the last of the window."""
+    """Vision with several frames: (n, H, W, 3) uint8, evenly over the window."""
 
     jitter_ns = 0
 
-    def __init__(self, length_ns: int, hop_ns: int) -> None:
-        self._length_ns, self._hop_ns = length_ns, hop_ns
-        self._firsts: deque[_First] = deque()
+    def __init__(self, form: Frames, length_ns: int, hop_ns: int) -> None:
+        self._form, self._length_ns, self._hop_ns = form, length_ns, hop_ns
+        steps = form.frames - 1
+        self._places_ns = [round(k * length_ns / steps) for k in range(steps)]  # after the start
+        self._kept: deque[_Kept] = deque()
         self._newest: Sample | None = None
         self._resized = 0
         self.first_ns: int | None = None
@@ -104,49 +108,61 @@ class StackContent:
         return is_picture(data)
 
     def take(self, sample: Sample) -> Iterator[int]:
-        """Close what ends by this frame, then hold it; shrink it if a window starts by it."""
+        """Close what ends by this frame, then hold it; shrink it if it has a place in a window."""
         yield sample.t_ns
         previous_ns = self._newest.t_ns if self._newest else sample.t_ns - self._hop_ns
-        if self._starts_until(sample.t_ns) > self._starts_until(previous_ns):
-            self._firsts.append(_First(sample.t_ns, self._shrink(sample)))
+        if self._has_place(previous_ns, sample.t_ns):
+            self._kept.append(_Kept(sample.t_ns, self._fitted(sample)))
         self._newest = sample
         self.first_ns = sample.t_ns if self.first_ns is None else self.first_ns
 
     def cut(self, start_ns: int, _end_ns: int) -> Piece | None:
-        """First and last frame; a lone frame stands for both, and one is missing."""
-        last = self._newest
-        if last is None or last.t_ns < start_ns:
+        """The frames of [start, end); one that stands for several places lets others miss."""
+        newest = self._newest
+        if newest is None or newest.t_ns < start_ns:
             return None
-        first = next(f for f in self._firsts if f.t_ns >= start_ns)
-        alone = first.t_ns == last.t_ns
-        pair = (first.frame, first.frame if alone else self._shrink(last))
-        return Piece(np.stack(pair), VisionMeta(last.t_ns - first.t_ns), int(alone))
+        held = [kept for kept in self._kept if kept.t_ns >= start_ns]
+        if not held or held[-1].t_ns != newest.t_ns:
+            held.append(_Kept(newest.t_ns, self._fitted(newest)))
+        held = [kept for kept in held if kept.frame.shape == held[-1].frame.shape]  # all, if scaled
+        chosen = [
+            next((kept for kept in held if kept.t_ns >= start_ns + place_ns), held[-1])
+            for place_ns in self._places_ns
+        ]
+        chosen.append(held[-1])
+        n_missing = len(chosen) - len({kept.t_ns for kept in chosen})
+        meta = VisionMeta(chosen[-1].t_ns - chosen[0].t_ns)
+        return Piece(np.stack([kept.frame for kept in chosen]), meta, n_missing)
 
     def next_ns(self, after_ns: int) -> int | None:
         """Time of the newest frame, if it is not before ``after_ns``."""
         return _not_before(self._newest, after_ns)
 
     def forget(self, before_ns: int) -> None:
-        """Drop first frames that no window will start with."""
-        while self._firsts and self._firsts[0].t_ns < before_ns:
-            self._firsts.popleft()
+        """Drop frames that no window will hold."""
+        while self._kept and self._kept[0].t_ns < before_ns:
+            self._kept.popleft()
 
     def restart(self) -> None:
         """Forget all frames."""
         self._newest = self.first_ns = None
-        self._firsts.clear()
+        self._kept.clear()
 
     def stats(self) -> dict[str, int]:
         """``resized``: frames that were cropped and resized."""
         return {"resized": self._resized}
 
-    def _starts_until(self, t_ns: int) -> int:
-        """How many window starts lie at or before a time (they end on the grid of the hop)."""
-        return (t_ns + self._length_ns) // self._hop_ns
+    def _has_place(self, after_ns: int, until_ns: int) -> bool:
+        """Whether a place of some window lies in (after, until]: windows end on the hop's grid."""
+        shifts_ns = (self._length_ns - place_ns for place_ns in self._places_ns)
+        return any(
+            (until_ns + shift_ns) // self._hop_ns > (after_ns + shift_ns) // self._hop_ns
+            for shift_ns in shifts_ns
+        )
 
-    def _shrink(self, sample: Sample) -> Frame:
+    def _fitted(self, sample: Sample) -> Frame:
         self._resized += 1
-        return stack_frame(sample.data)
+        return fitted(sample.data, self._form)
 
 
 def _not_before(sample: Sample | None, after_ns: int) -> int | None:

@@ -1,4 +1,4 @@
-"""Windows of inertial data: readings at their own times -> 2000 even steps.
+"""Windows of inertial data: readings at their own times -> even steps, or left as they came.
 
 The front end wants each channel standardised over its recording (facebookresearch PyTorchVideo,
 Ego4D loader). A live stream has no end, so the windower keeps running statistics: plain mean
@@ -19,11 +19,11 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from bindstream.formats import Motion
 from bindstream.imu import out_of_range
 from bindstream.types import Array, ImuMeta, Sample
 from pipeline.piece import Piece
 
-STEPS = 2000
 HORIZON_S = 300.0
 FEWEST_STEPS = 10
 UNEVEN = 0.25
@@ -66,8 +66,9 @@ class ImuContent:
 
     jitter_ns = 0
 
-    def __init__(self, rate_hz: float, length_ns: int) -> None:
-        self._length_ns = length_ns
+    def __init__(self, form: Motion, rate_hz: float) -> None:
+        self._steps = form.steps
+        self._length_ns = length_ns = round(form.length_s * 1e9)
         self._expected = max(1, round(rate_hz * length_ns / 1e9))
         capacity = 2 * self._expected
         self._times = np.zeros(capacity, np.int64)
@@ -94,17 +95,22 @@ class ImuContent:
         yield sample.t_ns
 
     def cut(self, start_ns: int, end_ns: int) -> Piece | None:
-        """(6, 2000) float32 by linear interpolation; None if less than half was received.
+        """(6, steps) float32 by linear interpolation, or (6, n) of the readings as they came; None
+        if less than half was received.
 
-        The nearest readings outside the window take part in it at its edges.
+        The nearest readings outside the window take part in the even steps at its edges.
         """
         first, end = self._find(start_ns), self._find(end_ns)
         self._count_until(end)
         received = end - first
         if 2 * received < self._expected:
             return None
-        data = self._interpolate(start_ns, max(self._from, first - 1), min(self._to, end + 1))
-        meta = self._statistics.meta(STEPS * 1e9 / self._length_ns)
+        if self._steps is None:
+            data = np.ascontiguousarray(self._values[first:end].T)
+        else:
+            outer = max(self._from, first - 1), min(self._to, end + 1)
+            data = self._interpolate(self._steps, start_ns, *outer)
+        meta = self._statistics.meta(data.shape[1] * 1e9 / self._length_ns)
         return Piece(data, meta, self._missing(self._times[first:end], start_ns, end_ns))
 
     def next_ns(self, after_ns: int) -> int | None:
@@ -142,11 +148,11 @@ class ImuContent:
         edges = (int(times[0]) - start_ns + end_ns - int(times[-1])) / period
         return int(between[between > 0].sum()) + max(0, round(edges) - 1)
 
-    def _interpolate(self, start_ns: int, first: int, end: int) -> Array:
-        at = np.arange(STEPS) * (self._length_ns / STEPS)
+    def _interpolate(self, steps: int, start_ns: int, first: int, end: int) -> Array:
+        at = np.arange(steps) * (self._length_ns / steps)
         times = (self._times[first:end] - start_ns).astype(np.float64)
         values = self._values[first:end]
-        data = np.empty((6, STEPS), np.float32)
+        data = np.empty((6, steps), np.float32)
         for channel in range(6):
             data[channel] = np.interp(at, times, values[:, channel])
         return data

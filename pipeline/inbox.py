@@ -8,7 +8,8 @@ from typing import Any
 
 import zmq
 
-from pipeline.messages import Downward, Encoded, Settled, Upward, decode_upward, encode
+from bindstream.types import Embedding
+from pipeline.messages import Downward, Settled, Upward, decode_upward, encode
 
 AT_ONCE = 4096
 """Messages taken in one go; more than a stream's whole backlog."""
@@ -78,13 +79,13 @@ class Inbox:
 
     def _is_backlog(self, heard: list[tuple[bytes, Upward]]) -> bool:
         before_ns = self._now_ns() - BACKLOG_NS
-        return any(isinstance(m, Encoded) and m.encoded_ns < before_ns for _, m in heard)
+        return any(isinstance(m, Embedding) and m.encoded_ns < before_ns for _, m in heard)
 
 
 def newest_vectors(heard: list[tuple[bytes, Upward]]) -> dict[str, tuple[int, int]]:
     """Per stream the (epoch, seq) of the newest vector among these messages."""
     newest: dict[str, tuple[int, int]] = {}
     for _, m in heard:
-        if isinstance(m, Encoded):
+        if isinstance(m, Embedding):
             newest[m.stream] = max(newest.get(m.stream, (0, 0)), (m.epoch, m.seq))
     return newest

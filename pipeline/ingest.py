@@ -15,12 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bindstream.errors import InvalidInput
-from bindstream.types import Reason, Sample, Window
+from bindstream.formats import Sound, WindowFormat
+from bindstream.types import Reason, Sample, Stamped, Window
 from pipeline.asker import Asker
 from pipeline.border import counted, rate_of
 from pipeline.capture import Capture, Handover
 from pipeline.direct import direct
-from pipeline.format import Format, format_of
+from pipeline.format import format_of
 from pipeline.plan import StreamPlan
 from pipeline.teller import Teller
 from pipeline.windows import Cut, Hole, Windower, make_windower
@@ -55,7 +56,7 @@ class Ingest:
         self._encoder = direct(encoder)
         self._driver = load(plan.driver)(plan.stream, **plan.options)
         self._teller = Teller(plan, own_app())
-        self._format: Format | None = None
+        self._format: WindowFormat | None = None
         self._unfit = "waiting for the encoder to say what windows it takes"
         self._windower: Windower | None = None
         self._window_errors = 0
@@ -168,15 +169,11 @@ class Ingest:
                 return
             self._stop.wait(FORMAT_RETRY_S)
 
-    def _make_windower(self, form: Format) -> Windower:
+    def _make_windower(self, form: WindowFormat) -> Windower:
         plan = self._plan
-        return make_windower(
-            plan.modality,
-            length_s=form.length_s,
-            hop_s=plan.hop_s,
-            rate_hz=rate_of(self._driver) or 1 / plan.hop_s,  # 0: frames come now and then
-            frames=form.frames,
-        )
+        said_hz = rate_of(self._driver)  # 0: frames come now and then
+        unsaid_hz = form.rate_hz if isinstance(form, Sound) else 1 / plan.hop_s
+        return make_windower(plan.modality, form, hop_s=plan.hop_s, rate_hz=said_hz or unsaid_hz)
 
     def _push(self, sample: Sample) -> None:
         if self._format is None:
@@ -193,33 +190,26 @@ class Ingest:
             self._pass_on(cut)
 
     def _pass_on(self, cut: Cut | Hole) -> None:
-        self._teller.opened(cut)
+        opened = self._teller.opened(cut)
         if isinstance(cut, Hole):
-            self._teller.dropped(cut, self._excuse(cut))
+            self._teller.dropped(opened, self._excuse(cut))
         else:
-            self._asker.put(self._window(cut))
+            self._asker.put(self._window(opened, cut))
 
     def _excuse(self, hole: Hole) -> Reason:
         begin_ns, end_ns = self._paused_ns
         paused = hole.start_ns < end_ns and begin_ns < hole.end_ns
         return Reason.PAUSED if paused else Reason.SENSOR_GAP
 
-    def _window(self, cut: Cut) -> Window:
-        plan = self._plan
+    def _window(self, opened: Stamped, cut: Cut) -> Window:
         return Window(
-            robot=plan.robot,
-            stream=plan.stream,
-            modality=plan.modality,
-            epoch=self._teller.grant.epoch,
-            seq=cut.seq,
-            start_ns=cut.start_ns,
-            end_ns=cut.end_ns,
+            **opened.stamp(),
             data=cut.data,
             meta=cut.meta,
             n_missing=cut.n_missing,
             captured_ns=cut.captured_ns,
             windowed_ns=self._teller.now_ns(),
-            deadline_ns=cut.end_ns + round(plan.deadline_s * 1e9),
+            deadline_ns=cut.end_ns + round(self._plan.deadline_s * 1e9),
         )
 
     # any thread -------------------------------------------------------------------------------

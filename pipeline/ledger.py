@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from bindstream.types import Reason
+from bindstream.types import Reason, Stamped
 
 PUBLISHED: Literal["published"] = "published"
 Outcome: TypeAlias = Literal["published"] | Reason
@@ -23,17 +23,12 @@ MAX_EPOCHS = 4
 """Epochs shown one by one; older ones are summed up."""
 
 
-@dataclass(frozen=True, slots=True)
-class OpenWindow:
+class OpenWindow(Stamped, frozen=True, kw_only=True):
     """A window that was cut and whose outcome readers have not been told.
 
     ``until_ns``: its outcome comes by then or never.
     """
 
-    epoch: int
-    seq: int
-    start_ns: int
-    end_ns: int
     until_ns: int = 0
 
 
@@ -61,10 +56,10 @@ class Ledger:
         if account is not None and not account.captured:
             account.last_seq = next_seq - 1
 
-    def open(self, epoch: int, seq: int, start_ns: int, end_ns: int, until_ns: int = 0) -> bool:
+    def open(self, window: Stamped, until_ns: int = 0) -> bool:
         """A window was cut. False, and counted, when it cannot be: an old or abandoned epoch,
         a seq already used, too many open."""
-        account = self._account(epoch)
+        account, seq = self._account(window.epoch), window.seq
         if account is None or account.sealed:
             return self.refuse("old_epoch")
         if seq <= account.last_seq:
@@ -75,7 +70,7 @@ class Ledger:
             self._refused["skipped_seq"] += seq - account.last_seq - 1
         account.last_seq = seq
         account.captured += 1
-        account.open[seq] = OpenWindow(epoch, seq, start_ns, end_ns, until_ns)
+        account.open[seq] = OpenWindow(**window.stamp(), until_ns=until_ns)
         return True
 
     def close(self, epoch: int, seq: int, outcome: Outcome) -> OpenWindow | None:

@@ -10,9 +10,8 @@ import zmq
 
 from bindstream.errors import ConfigError
 from bindstream.runtime_dir import runtime_dir
+from bindstream.types import Embedding, Tombstone
 from pipeline.messages import (
-    Dropped,
-    Encoded,
     Grant,
     Hello,
     Introduce,
@@ -73,7 +72,7 @@ class Link:
                 self._lost += 1
                 return
             self._hear()
-            if isinstance(message, Opened | Encoded | Dropped):
+            if isinstance(message, Opened | Embedding | Tombstone):
                 self._outbox.add(message)
                 self._flush()
             else:

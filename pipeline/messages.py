@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
 
-from bindstream.types import Modality, Reason
+from bindstream.types import Embedding, Modality, Stamped, Tombstone, Vector
 
 
 class About(msgspec.Struct, frozen=True):
@@ -52,40 +53,11 @@ class Resume(msgspec.Struct, tag=True, frozen=True):
     next_seq: int
 
 
-class Opened(msgspec.Struct, tag=True, frozen=True):
-    """A window was cut; exactly one Encoded or Dropped follows."""
+class Opened(Stamped, tag=True, frozen=True, kw_only=True):
+    """A window was cut; exactly one Embedding or Tombstone of it follows.
 
-    stream: str
-    epoch: int
-    seq: int
-    start_ns: int
-    end_ns: int
-
-
-class Encoded(msgspec.Struct, tag=True, frozen=True):
-    """The window's vector, raw little-endian float32 (dim,), and where its time went."""
-
-    stream: str
-    epoch: int
-    seq: int
-    n_missing: int
-    captured_ns: int
-    windowed_ns: int
-    encoded_ns: int
-    queue_ms: float
-    encode_ms: float
-    space_id: str
-    encoder_id: str
-    vector: bytes
-
-
-class Dropped(msgspec.Struct, tag=True, frozen=True):
-    """The window will not be encoded, and why."""
-
-    stream: str
-    epoch: int
-    seq: int
-    reason: Reason
+    Both are as the stream knows them: the publisher adds its words, its ``life`` and the time.
+    """
 
 
 class State(msgspec.Struct, tag=True, frozen=True):
@@ -142,13 +114,26 @@ class Settled(msgspec.Struct, tag=True, frozen=True):
     seq: int
 
 
-OfWindow: TypeAlias = Opened | Encoded | Dropped
+OfWindow: TypeAlias = Opened | Embedding | Tombstone
 """What belongs to one window, and must arrive for the accounts to be right."""
 Upward: TypeAlias = Hello | Resume | OfWindow | State | Happened | Bye
 """From ingest to publisher."""
 Downward: TypeAlias = Grant | Introduce | Settled
 """From publisher to ingest."""
 
-encode = msgspec.msgpack.Encoder().encode
-decode_upward = msgspec.msgpack.Decoder(Upward).decode
+
+def _raw(value: Any) -> bytes:
+    """A vector as raw little-endian float32."""
+    if not isinstance(value, np.ndarray):
+        raise TypeError(f"no message holds a {type(value).__name__}")
+    return value.astype("<f4", copy=False).tobytes()
+
+
+def _vector(_kind: type, raw: bytes) -> Vector:
+    """And back, float32 (dim,). Raises ValueError where the bytes are none."""
+    return np.frombuffer(raw, "<f4")
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=_raw).encode
+decode_upward = msgspec.msgpack.Decoder(Upward, dec_hook=_vector).decode
 decode_downward = msgspec.msgpack.Decoder(Downward).decode

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from bindstream.types import Reason
-from pipeline.messages import Dropped, Encoded, OfWindow
+from bindstream.types import Embedding, Reason, Tombstone
+from pipeline.messages import OfWindow
 
 MOST = 2048
 """Messages kept: a thousand windows, minutes of a stream, at most half a megabyte."""
@@ -43,7 +43,7 @@ class Outbox:
             self._sent = max(0, self._sent - 1)
             self.lost += 1
         self._kept.append(message)
-        if isinstance(message, Encoded):
+        if isinstance(message, Embedding):
             self._fade()
 
     def unsent(self) -> Iterator[OfWindow]:
@@ -67,7 +67,7 @@ class Outbox:
 
     def _fade(self) -> None:
         """Vectors of windows that others have followed are not worth their memory."""
-        vectors = [at for at, m in enumerate(self._kept) if isinstance(m, Encoded)]
+        vectors = [at for at, m in enumerate(self._kept) if isinstance(m, Embedding)]
         for at in vectors[:-VECTORS]:
-            m = self._kept[at]
-            self._kept[at] = Dropped(m.stream, m.epoch, m.seq, Reason.SUPERSEDED)
+            stamp = self._kept[at].stamp()
+            self._kept[at] = Tombstone(**stamp, reason=Reason.SUPERSEDED)

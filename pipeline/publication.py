@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from msgspec.structs import replace
 
 from bindstream.types import (
@@ -19,14 +18,13 @@ from bindstream.types import (
     Health,
     Reason,
     Scene,
+    Stamped,
     Tombstone,
 )
 from bindstream.wire import Message
 from pipeline.ledger import PUBLISHED, OpenWindow
 from pipeline.messages import (
     Bye,
-    Dropped,
-    Encoded,
     Grant,
     Happened,
     Hello,
@@ -37,6 +35,7 @@ from pipeline.messages import (
 )
 from pipeline.plan import LivePlan
 from pipeline.scene import Join
+from pipeline.seen import Seen
 from pipeline.stream import Stream
 from pipeline.words import Asked
 
@@ -70,6 +69,7 @@ class Publication:
         self._streams: dict[str, Stream] = {}
         self._join = Join(robot, epoch)
         self._settled: dict[str, tuple[int, int]] = {}
+        self._told: dict[str, Health] = {}
         self._watched_ns: int | None = None
         self.refused = 0
         self.labels = ""
@@ -123,7 +123,7 @@ class Publication:
         said: list[Message] = []
         if isinstance(message, Opened | State | Resume):  # of the thread that cuts windows
             said += self._hear_of(stream, now_ns)
-        if self.is_stranger(message) and isinstance(message, Opened | Encoded | Dropped):
+        if self.is_stranger(message) and isinstance(message, Opened | Embedding | Tombstone):
             return said
         return said + self._take(stream, message, now_ns, overtaken)
 
@@ -131,12 +131,11 @@ class Publication:
         match message:
             case Opened():
                 until_ns = max(message.end_ns + stream.deadline_ns, now_ns) + PATIENCE_NS
-                times = message.start_ns, message.end_ns, until_ns
-                stream.ledger.open(message.epoch, message.seq, *times)
-            case Encoded():
+                stream.ledger.open(message, until_ns)
+            case Embedding():
                 return self._encoded(stream, message, now_ns, overtaken)
-            case Dropped():
-                return self._dropped(stream, message.epoch, message.seq, message.reason, now_ns)
+            case Tombstone():
+                return self._finish(stream, message, message.reason, now_ns)
             case State():
                 stream.hear(message, now_ns)
                 return [self._health(stream, now_ns)]
@@ -207,31 +206,24 @@ class Publication:
             said.append(self._health(stream, now_ns, "stopped"))
         return said
 
-    def status(self, now_ns: int) -> dict[str, Any]:
-        """Everything about every stream as plain data, for HTTP."""
-        streams = {
-            name: {**stream.detail(now_ns), "state": stream.state}
-            for name, stream in self._streams.items()
-        }
-        return {
-            "robot": self._robot,
-            "streams": streams,
-            "scene": self._join.stats(),
-            "refused": self.refused,
-            "labels": self.labels,
-        }
-
-    def health(self, now_ns: int) -> dict[str, Any]:
-        """``status``: ok, degraded or down, judged by what was published, and why per stream."""
+    def seen(self, now_ns: int) -> Seen:
+        """How all this is, for other threads; cheap, for it holds what was told anyway."""
         judged = [s for s in self._streams.values() if s.state not in ("paused", "ended")]
-        ailing = {s.name: why for s in judged if (why := s.ailment(now_ns))}
-        status = "ok" if not ailing else "down" if len(ailing) == len(judged) else "degraded"
-        return {"status": status, "streams": ailing}
+        return Seen(
+            robot=self._robot,
+            told=tuple(self._told.values()),
+            scene=self._join.stats(),
+            refused=self.refused,
+            labels=self.labels,
+            judged=len(judged),
+            ailing={s.name: why for s in judged if (why := s.ailment(now_ns))},
+        )
 
     # one stream -------------------------------------------------------------------------------
 
     def _begin(self, stream: Stream, epoch: int, m: Hello | Resume) -> None:
         stream.begin(epoch, m.instance, m.about)
+        stream.told_ns = 0  # the next watch tells of it
         self._streams[stream.name] = stream
         self._join_in(stream)
 
@@ -251,6 +243,7 @@ class Publication:
         ]
         for stream in gone:
             del self._streams[stream.name]
+            self._told.pop(stream.name, None)
             self._join.leave(stream.name)
         return [self._event("stream_removed", now_ns, stream=stream.name) for stream in gone]
 
@@ -282,38 +275,16 @@ class Publication:
         stream.ledger.adopt(m.epoch, m.next_seq)
         return said
 
-    def _encoded(self, stream: Stream, m: Encoded, now_ns: int, overtaken: bool) -> list[Message]:
+    def _encoded(self, stream: Stream, m: Embedding, now_ns: int, overtaken: bool) -> list[Message]:
         if overtaken and now_ns - m.encoded_ns > stream.hop_ns:  # it waited here, a newer one is in
-            return self._dropped(stream, m.epoch, m.seq, Reason.SUPERSEDED, now_ns)
-        vector = np.frombuffer(m.vector, "<f4")  # may raise: before the accounts are touched
-        embedding = Embedding(
-            robot=self._robot,
-            stream=stream.name,
-            modality=stream.modality,
-            epoch=m.epoch,
-            seq=m.seq,
-            start_ns=0,
-            end_ns=0,
-            captured_ns=m.captured_ns,
-            windowed_ns=m.windowed_ns,
-            encoded_ns=m.encoded_ns,
-            published_ns=now_ns,
-            queue_ms=m.queue_ms,
-            encode_ms=m.encode_ms,
-            n_missing=m.n_missing,
-            space_id=m.space_id,
-            encoder_id=m.encoder_id,
-            vector=vector,
-            words=self.asked.of_vector(stream.modality, m.space_id, vector),
-            life=self._life,
-        )
-        stream.order.finish(m.epoch, m.seq, embedding)
-        return self._leave(stream, now_ns)
+            return self._finish(stream, m, Reason.SUPERSEDED, now_ns)
+        words = self.asked.of_vector(m.modality, m.space_id, m.vector)
+        return self._finish(stream, m, replace(m, words=words, life=self._life), now_ns)
 
-    def _dropped(
-        self, stream: Stream, epoch: int, seq: int, reason: Reason, now_ns: int
+    def _finish(
+        self, stream: Stream, window: Stamped, outcome: Embedding | Reason, now_ns: int
     ) -> list[Message]:
-        stream.order.finish(epoch, seq, reason)
+        stream.order.finish(window.epoch, window.seq, outcome)
         return self._leave(stream, now_ns)
 
     def _leave(self, stream: Stream, now_ns: int) -> list[Message]:
@@ -339,29 +310,12 @@ class Publication:
         if isinstance(outcome, Reason):
             stream.ledger.close(window.epoch, window.seq, outcome)
             stream.note_drop(outcome)
-            return self._tombstone(stream, window, outcome, now_ns)
+            return Tombstone(**window.stamp(), reason=outcome, published_ns=now_ns, life=self._life)
         stream.ledger.close(window.epoch, window.seq, PUBLISHED)
-        start_ns, end_ns = window.start_ns, window.end_ns
-        embedding = replace(outcome, start_ns=start_ns, end_ns=end_ns, published_ns=now_ns)
+        embedding = replace(outcome, **window.stamp(), published_ns=now_ns)
         stream.note_vector(embedding)
         self._join.add(embedding)
         return embedding
-
-    def _tombstone(
-        self, stream: Stream, window: OpenWindow, reason: Reason, now_ns: int
-    ) -> Tombstone:
-        return Tombstone(
-            robot=self._robot,
-            stream=stream.name,
-            modality=stream.modality,
-            epoch=window.epoch,
-            seq=window.seq,
-            start_ns=window.start_ns,
-            end_ns=window.end_ns,
-            reason=reason,
-            published_ns=now_ns,
-            life=self._life,
-        )
 
     def _event(self, name: str, t_ns: int, **detail: Any) -> Event:
         return Event(self._robot, name, t_ns, detail)
@@ -370,4 +324,6 @@ class Publication:
         stream.told_ns = now_ns
         detail = stream.detail(now_ns)
         detail |= {"labels": self.labels} if self.labels else {}
-        return Health(self._robot, stream.name, state or stream.state, now_ns, detail)
+        health = Health(self._robot, stream.name, state or stream.state, now_ns, detail)
+        self._told[stream.name] = health
+        return health

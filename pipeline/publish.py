@@ -18,16 +18,17 @@ from typing import IO, Any
 import zmq
 
 from bindstream import host, wire
-from bindstream.types import Event
+from bindstream.types import Embedding, Event
 from bindstream.wire import Message
 from pipeline.direct import direct
 from pipeline.epochs import Epochs, state_dir
 from pipeline.inbox import Inbox, newest_vectors
 from pipeline.labels import Lesson
 from pipeline.link import address, lock_path
-from pipeline.messages import Encoded, Hello, Introduce, Resume, State, Upward
+from pipeline.messages import Hello, Introduce, Resume, State, Upward
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
 from pipeline.publication import Publication
+from pipeline.seen import Seen
 from pipeline.words import Question
 
 _log = logging.getLogger("ray.serve")
@@ -41,7 +42,6 @@ REJOIN_S = 1.0
 open, or nobody would hear the answer."""
 WATCH_S = 0.25
 KEEP_S = 1.0
-STATUS_S = 0.5
 HUNG_S = 20.0
 
 
@@ -80,9 +80,8 @@ class Publish:
         self._step_ns = 0
         self._tick_ns = 0
         self._beat_s = self._watched_s = time.monotonic()
-        self._status_s = 0.0
         self._born_s = time.monotonic()
-        self._snapshot: dict[str, Any] = {}
+        self._seen = Seen()
         self._thread = threading.Thread(target=self._run, name="publish", daemon=True)
         self._thread.start()
         self._closed = False
@@ -111,12 +110,12 @@ class Publish:
             )
 
     def status(self) -> dict[str, Any]:
-        """The newest full status; at most half a second old."""
-        return dict(self._snapshot.get("status", {}))
+        """Of each stream what readers were told last, about a second ago at most."""
+        return self._seen.status()
 
     def health(self) -> dict[str, Any]:
-        """ok, degraded or down; at most half a second old."""
-        return dict(self._snapshot.get("health", {"status": "down", "streams": {}}))
+        """ok, degraded or down; at most a quarter of a second old."""
+        return self._seen.health()
 
     def __del__(self) -> None:
         """Serve's stop hook: hear the streams out, close the accounts, release the address."""
@@ -185,7 +184,7 @@ class Publish:
         heard = self._inbox.take()
         newest = newest_vectors(heard)
         for sender, m in heard:
-            overtaken = isinstance(m, Encoded) and (m.epoch, m.seq) < newest[m.stream]
+            overtaken = isinstance(m, Embedding) and (m.epoch, m.seq) < newest[m.stream]
             self._hear(sender, m, overtaken)
         self._inbox.settle(self._publication.settled())
 
@@ -250,11 +249,7 @@ class Publish:
         self._inbox.settle(self._publication.settled())
         self._say(self._publication.watch(now_ns))
         self._watch_clock(now_ns)
-        health = self._publication.health(now_ns)
-        if self._beat_s - self._status_s >= STATUS_S:
-            self._status_s = self._beat_s
-            self._snapshot["status"] = self._publication.status(now_ns)
-        self._snapshot["health"] = health
+        self._seen = self._publication.seen(now_ns)
 
     def _tick(self, tick_ns: int) -> None:
         scene = self._publication.scene(tick_ns, self._now_ns())

@@ -8,10 +8,10 @@ import threading
 import time
 import uuid
 
-from bindstream.types import Encoding, Reason, Window
+from bindstream.types import Embedding, Encoding, Reason, Stamped, Tombstone, Window
 from pipeline.border import plain
 from pipeline.link import Link, address
-from pipeline.messages import About, Bye, Dropped, Encoded, Grant, Happened, Hello, Opened, State
+from pipeline.messages import About, Bye, Grant, Happened, Hello, Opened, State
 from pipeline.plan import StreamPlan
 from pipeline.windows import Outcome
 
@@ -32,7 +32,7 @@ class Teller:
         deadline_ns = round(plan.deadline_s * 1e9)
         about = About(plan.modality, plan.hop_ns, deadline_ns, app=app)
         self._hello = Hello(plan.stream, uuid.uuid4().hex, about)
-        self._robot, self._stream = plan.robot, plan.stream
+        self._plan = plan
         self._link = Link(address(plan.robot))
         self.grant = Grant(0, time.time_ns() - time.monotonic_ns())
         self._complained_s: dict[str, float] = {}
@@ -48,7 +48,7 @@ class Teller:
             unheard += 1
             if unheard % UNHEARD_LOG_EVERY == 0:
                 host = socket.gethostname()
-                _log.warning(UNHEARD, self._stream, address(self._robot), host)
+                _log.warning(UNHEARD, self._plan.stream, address(self._plan.robot), host)
         return False
 
     def now_ns(self) -> int:
@@ -59,39 +59,47 @@ class Teller:
         """Take in what the publisher says; call it now and then. Never blocks."""
         self._link.listen()
 
-    def opened(self, cut: Outcome) -> None:
-        """A window was cut, or a hole was found. Exactly one outcome must follow."""
-        epoch = self.grant.epoch
-        self._link.send(Opened(self._stream, epoch, cut.seq, cut.start_ns, cut.end_ns))
+    def opened(self, cut: Outcome) -> Opened:
+        """A window was cut, or a hole was found; exactly one outcome must follow. Returns what
+        all that is told of it is stamped with."""
+        opened = Opened(
+            robot=self._plan.robot,
+            stream=self._plan.stream,
+            modality=self._plan.modality,
+            epoch=self.grant.epoch,
+            seq=cut.seq,
+            start_ns=cut.start_ns,
+            end_ns=cut.end_ns,
+        )
+        self._link.send(opened)
+        return opened
 
     def encoded(self, window: Window, encoding: Encoding) -> None:
         """Its outcome: a vector, which ``encoding`` has."""
         assert encoding.vector is not None  # noqa: S101 - else it is dropped
         self._link.send(
-            Encoded(
-                stream=window.stream,
-                epoch=window.epoch,
-                seq=window.seq,
-                n_missing=window.n_missing,
+            Embedding(
+                **window.stamp(),
                 captured_ns=window.captured_ns,
                 windowed_ns=window.windowed_ns,
                 encoded_ns=self.now_ns(),
                 queue_ms=encoding.queue_ms,
                 encode_ms=encoding.encode_ms,
+                n_missing=window.n_missing,
                 space_id=encoding.space_id,
                 encoder_id=encoding.encoder_id,
-                vector=encoding.vector.astype("<f4", copy=False).tobytes(),
+                vector=encoding.vector,
             )
         )
 
-    def dropped(self, window: Outcome | Window, reason: Reason) -> None:
+    def dropped(self, window: Stamped, reason: Reason) -> None:
         """Its outcome: none."""
-        self._link.send(Dropped(self._stream, self.grant.epoch, window.seq, reason))
+        self._link.send(Tombstone(**window.stamp(), reason=reason))
 
     def happened(self, name: str, why: str) -> None:
         """Every reader is told of it, as an event."""
-        detail = {"stream": self._stream, "why": why}
-        self._link.send(Happened(self._stream, name, self.now_ns(), detail))
+        detail = {"stream": self._plan.stream, "why": why}
+        self._link.send(Happened(self._plan.stream, name, self.now_ns(), detail))
 
     def complain(self, name: str, error: Exception) -> None:
         """An event, once a second at most: a fault may come with every sample."""
@@ -113,7 +121,7 @@ class Teller:
         """How it is; call it once a second, and at every change."""
         self._link.send(
             State(
-                stream=self._stream,
+                stream=self._plan.stream,
                 epoch=self.grant.epoch,
                 offset_ns=self.grant.offset_ns,
                 state=state,
@@ -126,5 +134,5 @@ class Teller:
 
     def bye(self) -> None:
         """Nothing follows. Returns once the publisher has it all, or after the link's flush."""
-        self._link.send(Bye(self._stream, self.grant.epoch))
+        self._link.send(Bye(self._plan.stream, self.grant.epoch))
         self._link.close()

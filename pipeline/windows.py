@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, TypeAlias
 
 from bindstream.errors import ConfigError
-from bindstream.types import SENSED, Array, Meta, Modality, Sample
+from bindstream.formats import Map, Motion, Sound, WindowFormat, checked
+from bindstream.types import Array, Meta, Modality, Sample
 from pipeline.order import Order
 from pipeline.piece import Piece
 
@@ -95,14 +97,26 @@ class Windower:
     """
 
     def __init__(
-        self, modality: Modality, content: Content, order: Order, length_ns: int, hop_ns: int
+        self,
+        modality: Modality,
+        content: Content,
+        order: Order,
+        length_ns: int,
+        hop_ns: int,
+        seq: int = 0,
     ) -> None:
         self.modality, self.length_ns, self.hop_ns = modality, length_ns, hop_ns
         self._content, self._order = content, order
-        self._seq = self._cuts = self._holes = self._invalid = 0
+        self._seq = seq
+        self._cuts = self._holes = self._invalid = 0
         self._next_end_ns: int | None = None
         self._began = False
         self._hole: tuple[int, int] | None = None
+
+    @property
+    def seq(self) -> int:
+        """Of the next window or hole."""
+        return self._seq
 
     def push(self, sample: Sample) -> list[Outcome]:
         """Take one sample; return what it completed, in the order of seq. Never raises for
@@ -202,53 +216,52 @@ class Windower:
 
 def make_windower(
     modality: Modality,
+    form: WindowFormat,
     *,
-    length_s: float,
     hop_s: float,
     rate_hz: float,
-    frames: int = 2,
     lateness_s: float = 0.0,
+    seq: int = 0,
 ) -> Windower:
-    """The windower of a stream.
+    """The windower of a stream, for the windows that its encoder wants.
 
-    ``rate_hz``: of the samples (frames, IMU readings; audio: 16000). ``frames`` of a vision
-    window: 2, or 1 for a still image. Depth and thermal take the newest frame of
-    [end - hop, end) whatever ``length_s`` says: one frame has no length. ``lateness_s``: how
-    long samples may be overtaken; 0 for local drivers. Raises ConfigError.
+    ``rate_hz``: of the samples (frames, IMU readings, sound). ``lateness_s``: how long samples may
+    be overtaken; 0 for local drivers. ``seq``: of the first window. Raises ConfigError, and
+    InvalidInput for a format that is not of the modality.
     """
+    length_s = length_of(checked(modality, form), hop_s)
     length_ns, hop_ns = round(length_s * 1e9), round(hop_s * 1e9)
     if length_ns <= 0 or hop_ns <= 0 or rate_hz <= 0 or lateness_s < 0:
         raise ConfigError(
             f"{modality} window: length_s, hop_s and rate_hz must be above 0 and lateness_s not "
             f"below, got {length_s}, {hop_s}, {rate_hz}, {lateness_s}"
         )
-    if modality in (Modality.DEPTH, Modality.THERMAL):
-        length_ns = hop_ns
-    content = _content(modality, length_ns, hop_ns, rate_hz, frames)
+    content = _content(form, length_ns, hop_ns, rate_hz)
     period_ns = round(1e9 / rate_hz)
     order = Order(period_ns, lateness_ns=round(lateness_s * 1e9), slack_ns=content.jitter_ns)
-    return Windower(modality, content, order, length_ns, hop_ns)
+    return Windower(modality, content, order, length_ns, hop_ns, seq)
 
 
-def _content(
-    modality: Modality, length_ns: int, hop_ns: int, rate_hz: float, frames: int
-) -> Content:
-    if modality is Modality.AUDIO:
+def length_of(form: WindowFormat, hop_s: float) -> float:
+    """Seconds that a window stands for; of one frame without a length, the hop."""
+    return hop_s if form.length_s is None else float(form.length_s)
+
+
+def _content(form: WindowFormat, length_ns: int, hop_ns: int, rate_hz: float) -> Content:
+    if isinstance(form, Sound):
         from pipeline.audio_window import AudioContent
 
-        return AudioContent(round(rate_hz), length_ns, hop_ns)
-    if modality is Modality.IMU:
+        return AudioContent(form, round(rate_hz), hop_ns)
+    if isinstance(form, Motion):
         from pipeline.imu_window import ImuContent
 
-        return ImuContent(rate_hz, length_ns)
-    if modality not in SENSED:
-        raise ConfigError(f"no sensor gives windows of {modality}")
+        return ImuContent(form, rate_hz)
     from pipeline import frame_window  # needs OpenCV
 
-    if modality is not Modality.VISION:
-        return frame_window.NewestFrame(frame_window.is_map, frame_window.native_map)
-    if frames == 1:
-        return frame_window.NewestFrame(frame_window.is_picture, frame_window.still_picture)
-    if frames != 2:
-        raise ConfigError(f"a vision window has 2 frames, or 1 for a still image, got {frames}")
-    return frame_window.StackContent(length_ns, hop_ns)
+    if isinstance(form, Map):
+        make_map = partial(frame_window.newest_map, form=form)
+        return frame_window.NewestFrame(frame_window.is_map, make_map)
+    if form.frames == 1:
+        make_still = partial(frame_window.still_picture, form=form)
+        return frame_window.NewestFrame(frame_window.is_picture, make_still)
+    return frame_window.StackContent(form, length_ns, hop_ns)

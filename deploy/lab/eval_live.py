@@ -17,6 +17,7 @@ from deploy.config.file import Config, Robot
 from deploy.config.formats import window_format
 from deploy.lab.following import Following, Score, Tick
 from deploy.world_truth import WorldTruth
+from pipeline.windows import length_of
 
 STARTING_S = 60.0
 _FIGURES = ("ticks", "right %", "silent %", "changes", "missed", "lag p50 s", "lag max s")
@@ -70,7 +71,7 @@ def _cells(s: Score) -> list[str]:
 
 def _slowest_s(config: Config, robot: Robot, question: QuestionArgs) -> float:
     asked = [s for s in robot.streams if s.modality in question.modalities]
-    lengths = (window_format(config, s).length_s + s.hop for s in asked)
+    lengths = (length_of(window_format(config, s), s.hop) + s.hop for s in asked)
     return max(lengths, default=0.0)
 
 

@@ -8,11 +8,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bindstream.command.sheet import Column, plain, table, terminal_width
-from bindstream.types import Modality
 from deploy.config.file import Config, load
 from deploy.config.formats import window_format
 from deploy.config.offers import offered
 from deploy.config.preflight import preflight
+from pipeline.windows import length_of
 
 USUAL_DIM = 1024
 HEADER_BYTES = 420
@@ -78,6 +78,7 @@ def forecast(config: Config) -> list[StreamForecast]:
     dtypes = {robot.name: robot.args.publish.dtype for robot in config.robots}
     made = []
     for stream, driver in zip(config.streams, drivers, strict=True):
+        form = window_format(config, stream)
         dim = offered(stream.encoder, config.encoders[stream.encoder]).dim or USUAL_DIM
         width = 2 if dtypes[stream.robot] == "float16" else 4
         made.append(
@@ -88,24 +89,15 @@ def forecast(config: Config) -> list[StreamForecast]:
                 driver=stream.driver,
                 encoder=stream.encoder,
                 sensor_rate_hz=driver.rate_hz,
-                length_s=window_format(config, stream).length_s,
+                length_s=length_of(form, stream.hop),
                 hop_s=stream.hop,
                 windows_per_s=1 / stream.hop,
-                window_bytes=_window_bytes(stream.modality),
+                window_bytes=form.window_bytes,
                 wire_bytes_per_s=(HEADER_BYTES + width * dim) / stream.hop,
                 worst_age_s=stream.deadline_s,
             )
         )
     return made
-
-
-def _window_bytes(modality: Modality) -> int | None:
-    """Depth and thermal go at their native size, known only once the device is open."""
-    return {
-        Modality.VISION: 2 * 224 * 224 * 3,
-        Modality.AUDIO: 32000 * 4,
-        Modality.IMU: 6 * 2000 * 4,
-    }.get(modality)
 
 
 def _cells(f: StreamForecast) -> list[str]:

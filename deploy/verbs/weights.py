@@ -21,6 +21,7 @@ from rich.progress import (
 )
 
 from bindstream.errors import WeightsError
+from bindstream.formats import to_plain
 from encoders.imagebind import vocabulary
 from encoders.imagebind.offer import lacking
 from encoders.weights import fetch as download
@@ -128,11 +129,11 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{m} {_window(*window)}" for m, window in value.items())
+        return ", ".join(f"{m} {_window(**window)}" for m, window in value.items())
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _window(length_s: float | None, frames: int) -> str:
+def _window(length_s: float | None = None, frames: int = 1, **_: Any) -> str:
     span = "newest frame" if length_s is None else f"{length_s:g} s"
     return f"{span} ({frames} frames)" if frames > 1 else span
 
@@ -144,7 +145,7 @@ def _report(card: Card, sha256: str) -> dict[str, Any]:
         "space_id": _space(card),
         "modalities": sorted(card.modalities),
         "dim": card.dim,
-        "windows": {str(m): [w.length_s, w.frames] for m, w in card.windows.items()},
+        "windows": to_plain(card.windows),
         "bytes": card.path.stat().st_size,
         "sha256": sha256,
         "official": sha256 == download.SHA256,

@@ -12,7 +12,8 @@ from typing import Any
 from bindstream.types import Modality
 from encoders.bind.train import Schedule
 from encoders.imagebind.config import ImageBindConfig
-from encoders.weights.card import Card, WindowFormat
+from encoders.imagebind.window_formats import window_format
+from encoders.weights.card import Card
 
 NAME = "bindstream_tiny"
 IMAGE_PX = 112
@@ -89,5 +90,5 @@ SENSORS = {
 def card(path: Path, vocab_size: int) -> Card:
     """The card of these weights before they exist: what their front ends need."""
     sizes = ImageBindConfig.of(config(vocab_size))
-    windows = {Modality(m): WindowFormat(**said) for m, said in WINDOWS.items()}
+    windows = {Modality(m): window_format(Modality(m), sizes, said) for m, said in WINDOWS.items()}
     return Card(path, NAME, f"{NAME}:", frozenset(Modality), sizes, windows, None, FRONT_ENDS)

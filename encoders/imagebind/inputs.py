@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from bindstream import depth
+from bindstream.formats import Sound
 from bindstream.types import Array, DepthMeta, ImuMeta, Modality, Window
 from encoders.imagebind import fbank, frontends
 from encoders.imagebind.front_end_formats import FrontEnds
@@ -27,7 +28,7 @@ class Inputs:
         self.config = card.config
         self._told: set[str] = set()
         audio = card.windows.get(Modality.AUDIO)
-        self.samples = round((audio.length_s if audio and audio.length_s else 2.0) * fbank.RATE_HZ)
+        self.samples = audio.samples if isinstance(audio, Sound) else 0
         self._makers = {
             Modality.VISION: self._vision,
             Modality.AUDIO: self._audio,

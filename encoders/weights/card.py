@@ -18,10 +18,12 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bindstream.errors import WeightsError
+from bindstream.errors import InvalidInput, WeightsError
+from bindstream.formats import WindowFormat
 from bindstream.types import SENSED, Modality
 from encoders.imagebind.config import ImageBindConfig
 from encoders.imagebind.front_end_formats import FrontEnds
+from encoders.imagebind.window_formats import USUAL, said_of, window_format
 from encoders.weights import pth
 from encoders.weights.fingerprint import cache_dir, recalled
 
@@ -37,28 +39,18 @@ OFFICIAL_SHA256 = "d6f6c22bedcc90708448d5d2fbb7b2db9c73f505dc89bd0b2e09b23af1b62
 independent projects recorded."""
 OFFICIAL_LICENCE = "CC BY-NC 4.0 (Meta Platforms): not for commercial use"
 _MAX_HEADER_BYTES = 100_000_000  # safetensors' own limit
-_LONGEST_WINDOW_S = 600.0
-_MOST_FRAMES = 1000
 _ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "U8": 1, "BOOL": 1}
 _MALFORMED = (
     struct.error,
     ArithmeticError,
     AttributeError,
     LookupError,
+    InvalidInput,
     RecursionError,
     TypeError,
     ValueError,
 )
 """All that reading a header or a card that somebody damaged was seen to raise."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowFormat:
-    """What one window of a modality must be. ``length_s`` seconds (None: a single frame);
-    ``frames`` in it (0: not made of frames)."""
-
-    length_s: float | None = None
-    frames: int = 0
 
 
 class Entry(NamedTuple):
@@ -69,15 +61,6 @@ class Entry(NamedTuple):
     shape: tuple[int, ...]
     start: int
     end: int
-
-
-USUAL = {
-    Modality.VISION: WindowFormat(2.0, 2),
-    Modality.AUDIO: WindowFormat(2.0),
-    Modality.DEPTH: WindowFormat(None, 1),
-    Modality.THERMAL: WindowFormat(None, 1),
-    Modality.IMU: WindowFormat(5.0),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +92,12 @@ class Card:
 
     def said(self) -> dict[str, Any]:
         """What a file carries to give this card again: the JSON object of its metadata."""
-        windows = {m: {"length_s": w.length_s, "frames": w.frames} for m, w in self.windows.items()}
         rounded = {"tower": self.tower} if self.tower else {}
         return {
             "name": self.name,
             "space_id": self.space_id,
             "config": self.config.overrides(),
-            "windows": {str(m): window for m, window in windows.items()},
+            "windows": {str(m): said_of(form) for m, form in self.windows.items()},
             "vocabulary": self.vocabulary,
             "front_ends": self.front_ends,
             "licence": self.licence,
@@ -262,13 +244,16 @@ def _own(path: Path, said: dict[str, Any], modalities: frozenset[Modality]) -> C
         windows = said.get("windows", {})
         front_ends = dict(said.get("front_ends", {}))
         FrontEnds.of(front_ends)
+        config = ImageBindConfig.of(said.get("config", {}))
         return Card(
             path=path,
             name=_text(said, "name"),
             space_id=_text(said, "space_id"),
             modalities=modalities,
-            config=ImageBindConfig.of(said.get("config", {})),
-            windows={m: _window(m, windows.get(m, {})) for m in SENSED if m in modalities},
+            config=config,
+            windows={
+                m: window_format(m, config, windows.get(m, {})) for m in SENSED if m in modalities
+            },
             vocabulary=_object(said, "vocabulary"),
             front_ends=front_ends,
             licence=str(said.get("licence", "")),
@@ -293,13 +278,3 @@ def _object(said: Mapping[str, Any], key: str) -> dict[str, Any] | None:
     if found is not None and not isinstance(found, dict):
         raise ValueError(f"'{key}' wants an object, got {found!r:.80}")
     return found
-
-
-def _window(modality: Modality, said: Mapping[str, Any]) -> WindowFormat:
-    usual = USUAL[modality]
-    length, frames = said.get("length_s", usual.length_s), int(said.get("frames", usual.frames))
-    if length is not None and not 0 < float(length) <= _LONGEST_WINDOW_S:
-        raise ValueError(f"windows: {modality} of {length!r} s")
-    if not 0 <= frames <= _MOST_FRAMES:
-        raise ValueError(f"windows: {modality} of {frames} frames")
-    return WindowFormat(None if length is None else float(length), frames)

@@ -13,12 +13,13 @@ import torch
 from safetensors.torch import save_file
 
 from bindstream.errors import ConfigError, MissingExtra, WeightsError
+from bindstream.formats import Frames, Map
 from bindstream.types import Modality
 from encoders import device
 from encoders.imagebind.encoder import ImageBindEncoder
+from encoders.imagebind.window_formats import USUAL
 from encoders.offer import Offer, offer_of
 from encoders.open_clip import folder as open_clip_folder
-from encoders.weights.card import WindowFormat
 from tests.encoders.small_weights import write_small_weights
 
 HERE = "tests.encoders.test_offer"
@@ -34,13 +35,14 @@ class Lidar:
     def offer(cls, weights, *, beams=16):
         if weights is None:
             raise WeightsError("a lidar encoder needs 'weights'")
-        return Offer(frozenset({Modality.DEPTH}), {Modality.DEPTH: WindowFormat(None, 1)})
+        return Offer(frozenset({Modality.DEPTH}), {Modality.DEPTH: Map(size_px=64)})
 
 
 class Plain:
     """One that says its modalities alone."""
 
     modalities = ("vision", "text")
+    windows = {"vision": Frames(size_px=96)}  # noqa: RUF012
 
     def __init__(self, weights, *, modalities, device, dtype):
         raise AssertionError("not to be constructed")
@@ -55,6 +57,10 @@ class Broken(Silent):
     @staticmethod
     def offer(weights, **options):
         raise ZeroDivisionError("no beams")
+
+
+class Muddled(Silent):
+    windows = {"audio": Frames(size_px=96)}  # noqa: RUF012
 
 
 NOT_A_CLASS = 3
@@ -82,7 +88,11 @@ def test_a_users_own_encoder_says_what_it_is():
     """Breaks if a plug-in cannot take part in `check`, or must."""
     said = offer_of(f"{HERE}:Lidar", "w", {"beams": 64})
     assert said.modalities == {Modality.DEPTH}
+    assert said.formats() == {Modality.DEPTH: Map(size_px=64)}
     assert offer_of(f"{HERE}:Plain", None, {}).modalities == {Modality.VISION, Modality.TEXT}
+    plain = offer_of(f"{HERE}:Plain", None, {})
+    assert plain.formats() == {Modality.VISION: Frames(size_px=96)}
+    assert offer_of(f"{HERE}:Silent", None, {}).formats() == USUAL
     assert offer_of(f"{HERE}:Silent", None, {"any": 1}).modalities is None
 
 
@@ -95,6 +105,7 @@ def test_a_users_own_encoder_says_what_it_is():
         (f"{HERE}:Absent", {}, "has no attribute 'Absent'"),
         (f"{HERE}:NOT_A_CLASS", {}, "wants a class, got int"),
         (f"{HERE}:Lidar", {"beans": 1}, "'beans'; its options: beams"),
+        (f"{HERE}:Muddled", {}, "windows: audio: its windows are Sound, got Frames"),
         (f"{HERE}:Broken", {}, "offer: ZeroDivisionError: no beams"),
         ("tests.no_such:Encoder", {}, "No module named 'tests.no_such'"),
     ],

@@ -19,10 +19,12 @@ from typing import Any
 
 import numpy as np
 
+from bindstream.formats import to_plain
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding, Event, Health, Modality, Sample, Tombstone, Vector
 from bindstream.wire import Message
 from encoders.batcher import Batcher
+from encoders.offer import formats_of
 from pipeline.ingest import Ingest
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
 from pipeline.publish import Publish
@@ -82,8 +84,12 @@ class Handle:
         return await self._batcher.in_thread(lambda: self._encoder.encode_text(texts))
 
     async def _describe(self) -> dict[str, Any]:
-        windows = {"depth": (None, 1), "imu": (0.5, 0)}
-        return {"space_id": self._encoder.space_id, "windows": windows}
+        formats = formats_of(self._encoder.modalities, getattr(self._encoder, "windows", {}))
+        return {
+            "space_id": self._encoder.space_id,
+            "encoder_id": self._encoder.encoder_id,
+            "formats": to_plain(formats),
+        }
 
 
 class Probe:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bindstream.formats import Sound
 from bindstream.types import Modality
 from pipeline.windows import Cut, Hole, Outcome, Windower, make_windower
 from tests.pipeline.oracle import MS, T0, outcomes, plain, sample
@@ -18,7 +19,8 @@ CHUNK = 20
 
 
 def _windower(length_s: float = 2.0, hop_s: float = 1.0, rate_hz: int = RATE) -> Windower:
-    return make_windower(Modality.AUDIO, length_s=length_s, hop_s=hop_s, rate_hz=rate_hz)
+    form = Sound(length_s=length_s, rate_hz=rate_hz)
+    return make_windower(Modality.AUDIO, form, hop_s=hop_s, rate_hz=rate_hz)
 
 
 def _chunk(first: int, n: int = CHUNK) -> Any:
@@ -173,3 +175,40 @@ def test_chunks_of_another_kind_are_counted(bad: Any) -> None:
     windower = _windower()
     assert windower.push(sample(T0, bad)) == []
     assert windower.stats()["invalid"] == 1
+
+
+@pytest.mark.parametrize(("rate_in_hz", "rate_hz"), [(16000, 22050), (16000, 48000), (48000, 8000)])
+def test_another_rate_is_converted_without_a_seam(rate_in_hz: int, rate_hz: int) -> None:
+    """Breaks if an encoder that wants another rate gets sound of the microphone's, shifted in time,
+    or torn where chunks meet."""
+    form = Sound(length_s=1.0, rate_hz=rate_hz)
+    windower = make_windower(Modality.AUDIO, form, hop_s=0.5, rate_hz=rate_in_hz)
+    chunk, got = rate_in_hz // 50, []
+    for at in range(0, 6 * rate_in_hz, chunk):
+        t_s = np.arange(at, at + chunk) / rate_in_hz
+        data = (0.5 * np.sin(2 * np.pi * 440 * t_s)).astype(np.float32)
+        got += windower.push(sample(T0 + at * 10**9 // rate_in_hz, data))
+    assert len(got) >= 9
+    for k, o in enumerate(got[1:], 1):  # the first holds the filter's start
+        assert isinstance(o, Cut)
+        assert o.data.shape == (rate_hz,)
+        assert o.n_missing == 0
+        t_s = 0.5 * k + np.arange(rate_hz) / rate_hz
+        assert np.abs(o.data - 0.5 * np.sin(2 * np.pi * 440 * t_s)).max() < 0.01
+
+
+def test_a_gap_in_converted_sound_is_counted_in_the_sensors_samples() -> None:
+    """Breaks if time lost before the converter shifts all that follows."""
+    form = Sound(length_s=1.0, rate_hz=1600)
+    windower = make_windower(Modality.AUDIO, form, hop_s=1.0, rate_hz=1000)
+    got: list[Outcome] = []
+    for n in [*range(50), *range(60, 400), *range(2000, 2400)]:
+        on = np.full(20, n % 50 >= 25, np.float32)  # the second half of every second sounds
+        got += windower.push(sample(T0 + n * 20 * MS, on))
+    cuts = [o for o in got if isinstance(o, Cut)]
+    assert [o.n_missing for o in cuts[:3]] == [0, 200, 0]
+    assert any(isinstance(o, Hole) for o in got)
+    for o in (*cuts[:5], cuts[-1]):
+        assert o.data.shape == (1600,)
+        assert np.abs(o.data[300:700]).max() < 0.1
+        assert np.abs(o.data[900:1500] - 1).max() < 0.1

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from bindstream.errors import InvalidInput
-from pipeline.frames import SIDE, single_image, stack_frame
+from pipeline.frames import single_image, stack_frame
 
+SIDE = 224
 SIZES = [
     (720, 1280),
     (480, 640),
@@ -61,7 +62,7 @@ def test_a_frame_of_a_stack_equals_scaling_all_then_cropping(size: tuple[int, in
     columns = SIDE if width <= height else math.floor(width / height * SIDE)
     top, left = math.ceil((rows - SIDE) / 2), math.ceil((columns - SIDE) / 2)
     wanted = _bilinear(frame, rows, columns)[top : top + SIDE, left : left + SIDE]
-    got = stack_frame(frame)
+    got = stack_frame(frame, SIDE)
     assert got.shape == (SIDE, SIDE, 3)
     assert got.dtype == np.uint8
     assert np.abs(got - wanted).max() <= 1.0
@@ -77,7 +78,7 @@ def test_a_single_image_equals_scaling_all_then_cropping(size: tuple[int, int]) 
     top, left = round((rows - SIDE) / 2), round((columns - SIDE) / 2)
     whole = Image.fromarray(frame).resize((columns, rows), Image.Resampling.BICUBIC)
     wanted = np.asarray(whole)[top : top + SIDE, left : left + SIDE].astype(int)
-    got = single_image(frame)
+    got = single_image(frame, SIDE)
     assert got.shape == (SIDE, SIDE, 3)
     assert np.abs(got - wanted).max() <= (1 if short >= SIDE else 2)  # enlarging, steps add up
     assert abs((got - wanted).mean()) < 0.1
@@ -87,8 +88,8 @@ def test_video_and_image_are_different_filters() -> None:
     """Breaks if one path is quietly used for both: fine stripes alias in video alone."""
     stripes = np.zeros((896, 896, 3), np.uint8)
     stripes[::2] = 255
-    assert single_image(stripes).std() < 3
-    assert np.ptp(stack_frame(stripes)[:, 0, 0].astype(int)) in (0, 255, 1)
+    assert single_image(stripes, SIDE).std() < 3
+    assert np.ptp(stack_frame(stripes, SIDE)[:, 0, 0].astype(int)) in (0, 255, 1)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_other_shapes_and_types_are_refused(bad: Any) -> None:
     """Breaks if a grey, transparent or empty frame fails deep in a library."""
     for resize in (stack_frame, single_image):
         with pytest.raises(InvalidInput, match=r"\(H, W, 3\) uint8 RGB"):
-            resize(bad)
+            resize(bad, SIDE)
 
 
 @pytest.mark.parametrize("shape", [(1, 5000), (5001, 1), (3, 4001), (2, 90_000), (40, 2001)])
@@ -113,7 +114,7 @@ def test_a_very_long_frame_is_cropped_before_it_is_scaled(shape: tuple[int, int]
     rng = np.random.default_rng(3)
     frame = rng.integers(0, 256, (*shape, 3), np.uint8)
     before_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    got = stack_frame(frame)
+    got = stack_frame(frame, SIDE)
     assert got.shape == (224, 224, 3)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before_kb < 100_000
     if max(shape) * 224 // min(shape) < 30_000:  # what OpenCV can scale whole

@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bindstream.formats import Motion
 from bindstream.types import ImuMeta, Modality
-from pipeline.imu_window import STD_FLOOR, STEPS, RunningStatistics
+from pipeline.imu_window import STD_FLOOR, RunningStatistics
 from pipeline.windows import Cut, Hole, Outcome, Windower, make_windower
 from tests.pipeline.oracle import MS, T0, in_order, outcomes, plain, sample, schedules
 
+STEPS = 2000
 STEPS_CHECKED = (0, 1, 7, 600, 1234, 1998, 1999)
 
 
 def _windower(length_s: float = 1.0, hop_s: float = 0.5, rate_hz: float = 30.0) -> Windower:
-    return make_windower(Modality.IMU, length_s=length_s, hop_s=hop_s, rate_hz=rate_hz)
+    form = Motion(length_s=length_s, steps=STEPS)
+    return make_windower(Modality.IMU, form, hop_s=hop_s, rate_hz=rate_hz)
 
 
 def _reading(number: int) -> Any:
@@ -202,3 +205,15 @@ def test_statistics_follow_a_change_after_the_horizon() -> None:
         for _ in range(batches):
             statistics.add(np.full((100, 6), value))
     assert statistics.meta(400.0).mean[0] > 9.0
+
+
+def test_readings_as_they_came() -> None:
+    """Breaks if a model that wants native readings gets interpolated ones."""
+    form = Motion(length_s=1.0)
+    windower = make_windower(Modality.IMU, form, hop_s=0.5, rate_hz=30.0)
+    readings = [_reading(n) for n in range(90)]
+    cuts = [c for n, r in enumerate(readings) for c in windower.push(sample(T0 + n * 33 * MS, r))]
+    assert isinstance(cuts[0], Cut)
+    assert np.array_equal(cuts[0].data, np.stack(readings[:31]).T)
+    assert isinstance(cuts[0].meta, ImuMeta)
+    assert cuts[0].meta.rate_hz == 31.0

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bindstream.errors import ConfigError, StreamEnded
+from bindstream.formats import Motion
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Sample, Tombstone, Window
 from pipeline.ingest import DRAIN_S, Ingest
 from pipeline.link import FLUSH_S
@@ -35,6 +36,7 @@ def test_windows_of_a_driver_arrive_in_order():
     with Robot("imu") as robot:
         robot.start(
             "imu",
+            ToyEncoder(None, windows={Modality.IMU: Motion(length_s=0.5, steps=100)}),
             modality=Modality.IMU,
             driver="world",
             options={"modality": "imu"},

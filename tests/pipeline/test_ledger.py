@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bindstream.types import Reason
 from pipeline.ledger import MAX_EPOCHS, MAX_OPEN, PUBLISHED, Ledger, OpenWindow
+from tests.pipeline.messages import opened
 
 STEPS = st.lists(
     st.tuples(
@@ -48,7 +49,7 @@ def test_the_sum_holds_after_every_step(steps: list[tuple[str, int, int, Any]]) 
         at = (epoch - back, seq)
         if kind == "epoch":
             epoch += 1
-        elif kind == "open" and ledger.open(*at, 0, 1):
+        elif kind == "open" and ledger.open(opened(*at)):
             assert at not in captured
             captured.add(at)
         elif kind == "close" and ledger.close(*at, outcome):
@@ -70,8 +71,8 @@ def test_the_sum_holds_after_every_step(steps: list[tuple[str, int, int, Any]]) 
 def test_a_second_outcome_is_refused_and_counted() -> None:
     """Breaks if a repeated message counts twice."""
     ledger = Ledger()
-    ledger.open(1, 0, 10, 20)
-    assert ledger.close(1, 0, PUBLISHED) == OpenWindow(1, 0, 10, 20)
+    ledger.open(opened(1, 0, 10, 20))
+    assert ledger.close(1, 0, PUBLISHED) == OpenWindow(**opened(1, 0, 10, 20).stamp())
     assert ledger.close(1, 0, Reason.LATE) is None
     assert ledger.close(1, 7, PUBLISHED) is None
     assert ledger.close(9, 0, PUBLISHED) is None
@@ -83,10 +84,10 @@ def test_a_second_outcome_is_refused_and_counted() -> None:
 def test_a_window_is_opened_once_and_in_order() -> None:
     """Breaks if a repeated announcement is a second window, or a lost one goes unseen."""
     ledger = Ledger()
-    assert ledger.open(1, 0, 0, 1)
-    assert not ledger.open(1, 0, 0, 1)
-    assert ledger.open(1, 4, 0, 1)
-    assert not ledger.open(1, 2, 0, 1)
+    assert ledger.open(opened(1, 0))
+    assert not ledger.open(opened(1, 0))
+    assert ledger.open(opened(1, 4))
+    assert not ledger.open(opened(1, 2))
     accounts = ledger.accounts()
     assert accounts["captured"] == 2
     assert accounts["refused"] == {"reopened": 2, "skipped_seq": 3}
@@ -96,12 +97,12 @@ def test_a_crash_loses_what_was_open_and_seals_the_epoch() -> None:
     """Breaks if a window of a dead sensor stays open for ever, or comes to life again."""
     ledger = Ledger()
     for seq in range(3):
-        ledger.open(1, seq, seq, seq + 2)
+        ledger.open(opened(1, seq, seq, seq + 2))
     ledger.close(1, 1, PUBLISHED)
     lost = abandon(ledger, 1)
     assert [w.seq for w in lost] == [0, 2]
     assert abandon(ledger, 1) == []
-    assert not ledger.open(1, 3, 3, 5)
+    assert not ledger.open(opened(1, 3, 3, 5))
     assert ledger.close(1, 2, PUBLISHED) is None
     accounts = ledger.accounts()
     assert accounts["dropped"] == {"crash_lost": 2}
@@ -111,8 +112,8 @@ def test_a_crash_loses_what_was_open_and_seals_the_epoch() -> None:
 def test_an_older_epoch_cannot_be_opened() -> None:
     """Breaks if a zombie of the last run adds windows beside its successor."""
     ledger = Ledger()
-    ledger.open(7, 0, 0, 1)
-    assert not ledger.open(6, 0, 0, 1)
+    ledger.open(opened(7, 0))
+    assert not ledger.open(opened(6, 0))
     assert ledger.accounts()["refused"] == {"old_epoch": 1}
 
 
@@ -120,7 +121,7 @@ def test_memory_is_bounded_over_ten_thousand_restarts() -> None:
     """Breaks if each restart of a flapping sensor leaves its accounts behind."""
     ledger = Ledger()
     for epoch in range(10_000):
-        ledger.open(epoch, 0, 0, 1)
+        ledger.open(opened(epoch, 0))
         abandon(ledger, epoch)
     accounts = ledger.accounts()
     assert len(accounts["epochs"]) == MAX_EPOCHS
@@ -131,15 +132,15 @@ def test_memory_is_bounded_over_ten_thousand_restarts() -> None:
 def test_open_windows_are_bounded() -> None:
     """Breaks if lost outcomes eat the publisher's memory."""
     ledger = Ledger()
-    opened = [ledger.open(0, seq, 0, 1) for seq in range(MAX_OPEN + 5)]
-    assert opened.count(False) == 5
+    taken = [ledger.open(opened(0, seq)) for seq in range(MAX_OPEN + 5)]
+    assert taken.count(False) == 5
     assert ledger.accounts()["refused"]["too_many_open"] == 5
 
 
 def test_accounts_are_plain_data() -> None:
     """Breaks if a health message cannot carry them."""
     ledger = Ledger()
-    ledger.open(3, 0, 0, 1)
+    ledger.open(opened(3, 0))
     ledger.close(3, 0, Reason.LATE)
     assert json.loads(json.dumps(ledger.accounts())) == ledger.accounts()
 
@@ -148,7 +149,7 @@ def test_accounts_are_plain_data() -> None:
 def test_every_reason_is_counted_by_its_name(reason: Reason) -> None:
     """Breaks if a reason shows as Python's name for it."""
     ledger = Ledger()
-    ledger.open(0, 0, 0, 1)
+    ledger.open(opened(0, 0))
     ledger.close(0, 0, reason)
     assert ledger.accounts()["dropped"] == {reason.value: 1}
 
@@ -157,22 +158,22 @@ def test_an_epoch_that_goes_on_under_a_new_publisher_skips_nothing() -> None:
     """Breaks if a publisher's restart is told as 27 windows that somebody lost."""
     ledger = Ledger()
     ledger.adopt(7, 27)
-    assert ledger.open(7, 27, 0, 1)
+    assert ledger.open(opened(7, 27))
     assert ledger.close(7, 27, PUBLISHED)
     assert ledger.accounts()["refused"] == {}
     ledger.adopt(7, 5)  # said again: what is known stays
-    assert not ledger.open(7, 27, 0, 1)
+    assert not ledger.open(opened(7, 27))
 
 
 def test_overdue_names_the_one_that_all_wait_for() -> None:
     """Breaks if one outcome lost on its way could hold up a stream for ever."""
     ledger = Ledger()
     assert ledger.overdue(10**20) is None
-    ledger.open(1, 0, 0, 1, until_ns=100)
-    ledger.open(1, 1, 0, 1, until_ns=50)
+    ledger.open(opened(1, 0), 100)
+    ledger.open(opened(1, 1), 50)
     assert ledger.overdue(100) is None
     first = ledger.overdue(101)
     assert first is not None
     assert first.seq == 0
     ledger.close(1, 0, Reason.CRASH_LOST)
-    assert ledger.first() == OpenWindow(1, 1, 0, 1, 50)
+    assert ledger.first() == OpenWindow(**opened(1, 1).stamp(), until_ns=50)

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Tombstone
-from pipeline.messages import About, Bye, Dropped, Encoded, Happened, Hello, Opened, Resume, State
+from pipeline.messages import About, Bye, Happened, Hello, Opened, Resume, State
 from pipeline.plan import LivePlan
 from pipeline.publication import FORGET_NS, PATIENCE_NS, SLEPT_NS, Publication
-from pipeline.stream import SILENT_NS, START_NS
+from pipeline.stream import SILENT_NS, START_NS, Stream
 from pipeline.words import Question
+from tests.pipeline import messages
 
 S = 1_000_000_000
 T_NS = 1_800_000_000 * S
@@ -45,27 +46,23 @@ def resume(next_seq: int) -> Resume:
 
 def opened(epoch: int, seq: int, stream: str = "front") -> Opened:
     end_ns = T_NS + seq * S // 2
-    return Opened(stream, epoch, seq, end_ns - 2 * S, end_ns)
+    modality = ABOUT[stream].modality if stream in ABOUT else Modality.VISION
+    return messages.opened(epoch, seq, end_ns - 2 * S, end_ns, stream, modality)
 
 
-def encoded(epoch: int, seq: int, stream: str = "front", **changes: Any) -> Encoded:
-    end_ns = T_NS + seq * S // 2
-    fields: dict[str, Any] = {
-        "n_missing": 0,
-        "captured_ns": end_ns,
-        "windowed_ns": end_ns,
-        "encoded_ns": end_ns,
-        "queue_ms": 0.5,
-        "encode_ms": 3.0,
-        "space_id": "toy:000000000000",
-        "encoder_id": "toy",
-        "vector": UNIT.tobytes(),
-    }
-    return Encoded(stream=stream, epoch=epoch, seq=seq, **(fields | changes))
+def encoded(epoch: int, seq: int, stream: str = "front", **changes: Any) -> Embedding:
+    return messages.encoded(opened(epoch, seq, stream), **({"vector": UNIT} | changes))
 
 
 def state(epoch: int, name: str = "running", why: str = "") -> State:
     return State("front", epoch, 0, name, why, 20.0, 20.0, {"late": 2})
+
+
+def status(p: Publication, now_ns: int) -> dict[str, Any]:
+    """What HTTP would answer, had every stream just been told of."""
+    for stream in p._streams.values():
+        p._health(stream, now_ns)
+    return p.seen(now_ns).status()
 
 
 def outcomes(said: list[Any]) -> list[tuple[int, int, str]]:
@@ -83,7 +80,7 @@ def epoch_of(p: Publication, instance: str = "a", stream: str = "front") -> int:
 
 
 def account(p: Publication, stream: str = "front") -> dict[str, Any]:
-    ledger: dict[str, Any] = p.status(T_NS)["streams"][stream]["ledger"]
+    ledger: dict[str, Any] = status(p, T_NS)["streams"][stream]["ledger"]
     return ledger
 
 
@@ -124,7 +121,7 @@ class Streams:
         seq = max(0, self.cut[key] - 1 - pick % 4)  # some twice, some never opened
         if act == "encode":
             return self.p.hear(encoded(epoch, seq, stream), T_NS)
-        return self.p.hear(Dropped(stream, epoch, seq, Reason.SUPERSEDED), T_NS)
+        return self.p.hear(messages.dropped(opened(epoch, seq, stream)), T_NS)
 
     def check(self, stream: str) -> None:
         sums = account(self.p, stream)
@@ -191,7 +188,7 @@ def test_a_lost_outcome_holds_up_nobody_for_long():
     assert p.hear(encoded(epoch, 0), deadline_ns + 2) == []  # too late: told as lost already
     p.hear(opened(epoch, 21), T_NS + 10 * S)
     assert p.hear(encoded(epoch, 21), T_NS + 11 * S) == []
-    left = p.hear(Dropped("front", epoch, 2, Reason.SUPERSEDED), T_NS + 11 * S)
+    left = p.hear(messages.dropped(opened(epoch, 2)), T_NS + 11 * S)
     assert outcomes(left) == [(epoch, 2, "superseded"), (epoch, 21, "published")]
     sums = account(p)
     assert (sums["captured"], sums["published"], sums["open"]) == (4, 1, 0)
@@ -230,7 +227,7 @@ def test_a_stream_that_nobody_announced_is_taken_in():
     scene = p.scene(T_NS, T_NS)
     assert scene is not None
     assert {m.stream for m in scene.members if m.weight > 0} == {"rear"}
-    assert p.status(T_NS)["streams"]["rear"]["app"] == "stream-rear"
+    assert status(p, T_NS)["streams"]["rear"]["app"] == "stream-rear"
 
 
 def test_a_stream_that_was_removed_is_forgotten_and_one_expected_back_is_not():
@@ -244,7 +241,7 @@ def test_a_stream_that_was_removed_is_forgotten_and_one_expected_back_is_not():
     later_ns = T_NS + FORGET_NS + 1
     told = [m for m in p.watch(later_ns) if isinstance(m, Event)]
     assert [(m.name, m.detail["stream"]) for m in told] == [("stream_removed", "imu")]
-    assert set(p.status(later_ns)["streams"]) == {"front"}
+    assert set(status(p, later_ns)["streams"]) == {"front"}
 
 
 def test_who_is_expected_changes_while_it_runs():
@@ -252,10 +249,10 @@ def test_who_is_expected_changes_while_it_runs():
     nobody expects it."""
     p = publication()
     p.configure(LivePlan(expect=("front", "imu", "nose")), T_NS)
-    assert p.status(T_NS)["streams"]["nose"]["state"] == "opening"
+    assert status(p, T_NS)["streams"]["nose"]["state"] == "opening"
     p.configure(LivePlan(expect=("front", "imu")), T_NS)
     p.watch(T_NS)
-    assert "nose" not in p.status(T_NS)["streams"]
+    assert "nose" not in status(p, T_NS)["streams"]
 
 
 def test_a_restart_is_told_with_what_it_lost():
@@ -282,7 +279,7 @@ def test_a_predecessor_that_drains_does_not_end_its_successor():
     assert p.hear(state(old, "stopped"), T_NS) == []
     assert p.hear(encoded(old, 0), T_NS) == []
     assert p.hear(Bye("front", old), T_NS) == []
-    assert p.status(T_NS)["streams"]["front"]["state"] == "running"
+    assert status(p, T_NS)["streams"]["front"]["state"] == "running"
     assert not p.all_ended()
     assert outcomes(p.hear(encoded(new, 0), T_NS)) == [(new, 0, "published")]
 
@@ -302,9 +299,9 @@ def test_a_restarted_publisher_goes_on_with_running_epochs():
     sums = account(p)
     assert (sums["captured"], sums["published"], sums["open"]) == (2, 2, 0)
     assert sums["refused"] == {}
-    assert p.status(T_NS)["refused"] == 0
+    assert status(p, T_NS)["refused"] == 0
     assert p.settled() == {"front": (7, 12)}
-    assert p.status(T_NS)["streams"]["front"]["epoch"] == 7
+    assert status(p, T_NS)["streams"]["front"]["epoch"] == 7
     assert not p.all_ended()
     assert epoch_of(p, "b") == 41
 
@@ -318,8 +315,8 @@ def test_a_resume_said_twice_or_by_a_predecessor_changes_nothing():
     assert account(p)["open"] == 1
     new = epoch_of(p, "b")
     assert p.hear(resume(12), T_NS) == []
-    assert p.status(T_NS)["streams"]["front"]["epoch"] == new
-    assert p.status(T_NS)["refused"] == 1
+    assert status(p, T_NS)["streams"]["front"]["epoch"] == new
+    assert status(p, T_NS)["refused"] == 1
 
 
 def test_goodbye_drops_what_is_open_as_shutdown():
@@ -340,20 +337,38 @@ def test_health_is_judged_by_what_was_published():
     """Breaks if a robot counts as well because its processes live."""
     p = publication()
     p.watch(T_NS)
-    assert p.health(T_NS)["status"] == "down"
+    assert p.seen(T_NS).health()["status"] == "down"
     epoch = epoch_of(p)
     p.hear(state(epoch, "opening", "no such device"), T_NS)
     not_there = "has not started: nothing heard from it for 0.0 s"
-    assert p.health(T_NS)["streams"] == {"front": "no such device", "imu": not_there}
+    assert p.seen(T_NS).health()["streams"] == {"front": "no such device", "imu": not_there}
     p.hear(state(epoch), T_NS)
-    assert p.health(T_NS)["streams"]["front"] == "nothing published yet"
-    assert p.health(T_NS + 3 * S)["streams"]["front"] == "no vector for 3.0 s: no window was cut"
+    assert p.seen(T_NS).health()["streams"]["front"] == "nothing published yet"
+    assert (
+        p.seen(T_NS + 3 * S).health()["streams"]["front"]
+        == "no vector for 3.0 s: no window was cut"
+    )
     p.hear(opened(epoch, 0), T_NS)
     p.hear(encoded(epoch, 0), T_NS)
-    assert p.health(T_NS + S)["status"] == "degraded"
-    assert p.health(T_NS + 9 * S)["streams"]["front"] == "no vector for 9.0 s: no window was cut"
+    assert p.seen(T_NS + S).health()["status"] == "degraded"
+    assert (
+        p.seen(T_NS + 9 * S).health()["streams"]["front"]
+        == "no vector for 9.0 s: no window was cut"
+    )
     p.hear(state(epoch, "paused"), T_NS)
-    assert set(p.health(T_NS + 9 * S)["streams"]) == {"imu"}
+    assert set(p.seen(T_NS + 9 * S).health()["streams"]) == {"imu"}
+
+
+def test_what_http_is_answered_is_not_computed_by_the_thread_of_the_sockets(monkeypatch):
+    """Breaks if quantiles of all streams are taken, several times a second, between two vectors."""
+    p = publication()
+    (grant, _) = p.greet(hello(), T_NS, 0)
+    p.hear(opened(grant.epoch, 0), T_NS)
+    p.hear(encoded(grant.epoch, 0), T_NS)
+    (told,) = p.hear(state(grant.epoch), T_NS)
+    monkeypatch.setattr(Stream, "detail", lambda *_: pytest.fail("computed anew"))
+    seen = p.seen(T_NS + S).status()
+    assert seen["streams"] == {"front": {**told.detail, "state": "running"}}
 
 
 def test_a_stream_that_is_over_ails_nobody():
@@ -363,9 +378,9 @@ def test_a_stream_that_is_over_ails_nobody():
     p.watch(T_NS)
     epoch = epoch_of(p)
     p.hear(state(epoch, "ended", "the drive has ended"), T_NS)
-    assert p.health(T_NS + 60 * S) == {"status": "ok", "streams": {}}
-    assert p.status(T_NS)["streams"]["front"]["state"] == "ended"
-    assert p.status(T_NS)["streams"]["front"]["why"] == "the drive has ended"
+    assert p.seen(T_NS + 60 * S).health() == {"status": "ok", "streams": {}}
+    assert status(p, T_NS)["streams"]["front"]["state"] == "ended"
+    assert status(p, T_NS)["streams"]["front"]["why"] == "the drive has ended"
 
 
 def test_health_message_holds_ledger_ages_and_counters():
@@ -398,7 +413,7 @@ def test_words_are_answered_within_their_space_only():
         p.hear(opened(epoch, seq), T_NS)
     (known,) = p.hear(encoded(epoch, 0), T_NS)
     other = np.ones(7, "<f4") / np.sqrt(7)
-    (foreign,) = p.hear(encoded(epoch, 1, space_id="other", vector=other.tobytes()), T_NS)
+    (foreign,) = p.hear(encoded(epoch, 1, space_id="other", vector=other), T_NS)
     assert known.words == {"object": "dog"}
     assert foreign.words == {}
 
@@ -435,7 +450,7 @@ def test_words_of_a_scene_are_those_of_its_members():
     epoch = epoch_of(p)
     for seq, axis in ((0, 0), (1, 1)):
         p.hear(opened(epoch, seq), T_NS + S)
-        vector = np.eye(4)[axis].astype("<f4").tobytes()
+        vector = np.eye(4)[axis].astype("<f4")
         p.hear(encoded(epoch, seq, vector=vector), T_NS + S)
     scene = p.scene(T_NS + S // 4, T_NS + S)  # the second ends at T + 0.5 s
     assert scene is not None
@@ -505,8 +520,12 @@ def test_a_stream_that_falls_silent_has_failed_and_comes_back():
     later = watched(p, T_NS + 3 * S, T_NS + 9 * S)
     assert told(later).count(("failed", "front")) >= 4  # who asks later is told too
     assert ("stream_failed", "front") not in told(later)
-    assert p.status(T_NS + 9 * S)["streams"]["front"]["state"] == "failed"
-    assert p.health(T_NS + 9 * S)["streams"]["front"].startswith("nothing heard from it for 9.0 s")
+    assert status(p, T_NS + 9 * S)["streams"]["front"]["state"] == "failed"
+    assert (
+        p.seen(T_NS + 9 * S)
+        .health()["streams"]["front"]
+        .startswith("nothing heard from it for 9.0 s")
+    )
     back = p.hear(state(epoch), T_NS + 9 * S)
     assert told(back) == [("stream_back", "front"), ("running", "front")]
 
@@ -561,7 +580,7 @@ def drought(p: Publication, epoch: int, reasons: list[Reason], at_ns: int) -> di
     first = account(p)["captured"]
     for seq, reason in enumerate(reasons, first):
         p.hear(opened(epoch, seq), at_ns)
-        p.hear(Dropped("front", epoch, seq, reason), at_ns)
+        p.hear(messages.dropped(opened(epoch, seq), reason), at_ns)
     (health,) = (m for m in p.hear(state(epoch), at_ns) if isinstance(m, Health))
     assert health.state == "running"
     return health.detail
@@ -604,7 +623,7 @@ def test_a_long_pause_is_no_drought():
     p.hear(encoded(epoch, 0), T_NS)
     p.hear(state(epoch, "paused"), T_NS + S)
     p.hear(state(epoch), T_NS + 600 * S)
-    assert p.health(T_NS + 601 * S)["streams"].get("front") is None
+    assert p.seen(T_NS + 601 * S).health()["streams"].get("front") is None
 
 
 def test_of_a_backlog_the_newest_wins():

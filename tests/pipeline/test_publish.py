@@ -23,9 +23,10 @@ from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, 
 from pipeline import labels, publish
 from pipeline.epochs import RESERVED
 from pipeline.link import Link, address
-from pipeline.messages import About, Bye, Encoded, Grant, Hello, Opened, State
+from pipeline.messages import About, Bye, Grant, Hello, Opened, State
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
 from pipeline.publish import Publish
+from tests.pipeline import messages
 from tests.pipeline.robot import Handle, Robot, free_port
 from tests.system.toy_encoder import ToyEncoder
 
@@ -33,14 +34,13 @@ ABOUT = About(Modality.DEPTH, 200_000_000, 5_000_000_000)
 HELLO = Hello("depth", "a", ABOUT)
 
 
-def encoded(epoch: int, seq: int) -> Encoded:
-    vector = np.full(16, 0.25, "<f4").tobytes()
-    now_ns, space_id = time.time_ns(), "toy:000000000000"
-    return Encoded("depth", epoch, seq, 0, 1, 2, now_ns, 0.1, 1.0, space_id, "toy", vector)
+def encoded(epoch: int, seq: int) -> Embedding:
+    now_ns = time.time_ns()
+    return messages.encoded(opened(epoch, seq, now_ns), encoded_ns=now_ns)
 
 
 def opened(epoch: int, seq: int, end_ns: int) -> Opened:
-    return Opened("depth", epoch, seq, end_ns - 200_000_000, end_ns)
+    return messages.opened(epoch, seq, end_ns - 200_000_000, end_ns, "depth", Modality.DEPTH)
 
 
 def state(grant: Grant, name: str = "running") -> State:
@@ -124,7 +124,7 @@ def test_nonsense_on_the_streams_socket_is_counted_and_survived(raw):
         stranger.send_multipart([b"two", b"parts"])
         until(lambda: robot.publish.status().get("refused", 0) == 2)
         link = Link(address("rover"))
-        link.send(Encoded("depth", 9, 0, 0, 1, 2, 3, 0.1, 1.0, "s", "e", b"odd"))
+        link.send(msgspec.structs.replace(encoded(9, 0), vector=b"odd"))
         leave(link, ask(link))
         robot.publish.check_health()
         context.destroy(0)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.ledger import PUBLISHED, Ledger
 from pipeline.sequence import InOrder
+from tests.pipeline.messages import opened
 
 EPOCH = 3
 
@@ -14,7 +15,7 @@ EPOCH = 3
 def order_of(*seqs: int) -> tuple[Ledger, InOrder[str]]:
     ledger = Ledger()
     for seq in seqs:
-        ledger.open(EPOCH, seq, 0, 1)
+        ledger.open(opened(EPOCH, seq))
     return ledger, InOrder(ledger)
 
 

@@ -7,7 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from bindstream.errors import ConfigError
+from bindstream.errors import ConfigError, InvalidInput
+from bindstream.formats import Map
 from bindstream.types import Modality
 from pipeline.windows import Cut, Hole, Outcome, Windower, make_windower
 from tests.pipeline.oracle import ARRIVAL_NS, MS, T0, sample
@@ -16,8 +17,8 @@ HOP_NS = 500 * MS
 
 
 def _thermal(**options: float) -> Windower:
-    given = {"length_s": 0.5, "hop_s": 0.5, "rate_hz": 10.0} | options
-    return make_windower(Modality.THERMAL, **given)  # type: ignore[arg-type]
+    given = {"hop_s": 0.5, "rate_hz": 10.0} | options
+    return make_windower(Modality.THERMAL, Map(), **given)  # type: ignore[arg-type]
 
 
 def _push(windower: Windower, times: list[int]) -> list[Outcome]:
@@ -104,13 +105,13 @@ def test_bad_samples_are_counted_and_harm_nobody() -> None:
 
 def test_depth_and_thermal_take_one_hop_whatever_the_length() -> None:
     """Breaks if an old frame is given again as if it were new."""
-    got = _push(_thermal(length_s=2.0), _steady(T0, 20))
+    got = _push(_thermal(), _steady(T0, 20))
     assert all(o.end_ns - o.start_ns == HOP_NS for o in got)
 
 
 @pytest.mark.parametrize(
     "options",
-    [{"length_s": 0.0}, {"hop_s": -1.0}, {"rate_hz": 0.0}, {"lateness_s": -0.1}],
+    [{"hop_s": 0.0}, {"hop_s": -1.0}, {"rate_hz": 0.0}, {"lateness_s": -0.1}],
 )
 def test_a_window_that_cannot_be_is_refused(options: dict[str, float]) -> None:
     """Breaks if nonsense is taken and divides by zero later."""
@@ -118,13 +119,17 @@ def test_a_window_that_cannot_be_is_refused(options: dict[str, float]) -> None:
         _thermal(**options)
 
 
-def test_text_has_no_windower() -> None:
-    """Breaks if a modality without a sensor gets a silent stream."""
-    with pytest.raises(ConfigError, match="no sensor"):
-        make_windower(Modality.TEXT, length_s=1, hop_s=1, rate_hz=1)
+def test_a_format_of_another_modality_is_refused() -> None:
+    """Breaks if a modality without a sensor gets a silent stream, or sound is cut into frames."""
+    with pytest.raises(InvalidInput, match="no sensor"):
+        make_windower(Modality.TEXT, Map(), hop_s=1, rate_hz=1)
+    with pytest.raises(InvalidInput, match="vision: its windows are Frames, got Map"):
+        make_windower(Modality.VISION, Map(), hop_s=1, rate_hz=1)
 
 
-def test_three_frames_are_refused() -> None:
-    """Breaks if a window of frames is cut that no weights can read."""
-    with pytest.raises(ConfigError, match="2 frames"):
-        make_windower(Modality.VISION, length_s=1, hop_s=1, rate_hz=1, frames=3)
+def test_a_windower_goes_on_where_another_stopped() -> None:
+    """Breaks if a change of format begins at seq 0 again: every reader would drop it as old."""
+    before = _thermal()
+    _push(before, _steady(T0, 20))
+    after = make_windower(Modality.THERMAL, Map(), hop_s=0.5, rate_hz=10.0, seq=before.seq)
+    assert [c.seq for c in _push(after, _steady(T0 + 2000 * MS, 20))] == [3, 4, 5]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bindstream.errors import ConfigError, WrongFormat
+from bindstream.formats import Motion
 from bindstream.types import Modality
 from pipeline.windows import Cut, make_windower
 from sensors.device_clock import DeviceClock
@@ -104,7 +105,8 @@ def test_two_lost_readings_are_noticed_and_stated(opened):
 
 def windows(samples, rate_hz, length_s=2.0):
     """What the windower makes of them."""
-    windower = make_windower(Modality.IMU, length_s=length_s, hop_s=0.5, rate_hz=rate_hz)
+    form = Motion(length_s=length_s, steps=2000)
+    windower = make_windower(Modality.IMU, form, hop_s=0.5, rate_hz=rate_hz)
     outcomes = [o for s in samples for o in windower.push(s)]
     return [o for o in outcomes if isinstance(o, Cut)]
 

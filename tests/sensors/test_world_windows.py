@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bindstream.formats import Frames, Motion, Sound, WindowFormat
 from bindstream.types import Modality, VisionMeta
-from pipeline.windows import Cut, make_windower
+from pipeline.windows import Cut, length_of, make_windower
 from sensors.world import script as world_script
 from sensors.world.driver import World
 from sensors.world.observations import AUDIO_S, FRAME_SPAN_S, IMU_S, VISION_S, render
@@ -18,10 +19,10 @@ SCRIPT = {
          "motion": "turn left", "floor": "tiles", "ambient": "rain"},
     ],
 }  # fmt: skip
-FORMATS = {
-    Modality.VISION: (VISION_S, 0.5, 2),
-    Modality.AUDIO: (AUDIO_S, 1.0, 1),
-    Modality.IMU: (IMU_S, 1.0, 1),
+FORMATS: dict[Modality, tuple[WindowFormat, float]] = {
+    Modality.VISION: (Frames(frames=2, length_s=VISION_S, size_px=224), 0.5),
+    Modality.AUDIO: (Sound(length_s=AUDIO_S, rate_hz=16000), 1.0),
+    Modality.IMU: (Motion(length_s=IMU_S, steps=2000), 1.0),
 }
 
 
@@ -34,10 +35,8 @@ def cuts(modality: Modality, seconds: float, **options: object) -> list[Cut]:
 
     driver = World("s", modality=modality, script=SCRIPT, seed=4, **options)
     driver.open(clock)
-    length_s, hop_s, frames = FORMATS[modality]
-    windows = make_windower(
-        modality, length_s=length_s, hop_s=hop_s, rate_hz=driver.rate_hz, frames=frames
-    )
+    form, hop_s = FORMATS[modality]
+    windows = make_windower(modality, form, hop_s=hop_s, rate_hz=driver.rate_hz)
     found: list[Cut] = []
     for _ in range(round(seconds * 100)):
         now_ns += 10_000_000
@@ -49,7 +48,7 @@ def cuts(modality: Modality, seconds: float, **options: object) -> list[Cut]:
 @pytest.mark.parametrize("modality", FORMATS)
 def test_a_live_window_is_what_observe_renders(modality: Modality) -> None:
     """Breaks if stamps, spans, units or rendering differ between training and the robot."""
-    found = cuts(modality, FORMATS[modality][0] + 2.5)
+    found = cuts(modality, length_of(*FORMATS[modality]) + 2.5)
     assert len(found) >= 2
     for cut in found:
         end_s = world_script.world_s(cut.end_ns)

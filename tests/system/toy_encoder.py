@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import numpy as np
 
+from bindstream.formats import WindowFormat
 from bindstream.types import Modality, Vector, Window
 
 DIM = 16
@@ -16,6 +18,7 @@ class ToyEncoder:
 
     ``slow_s`` sleeps per encoding, as a slow GPU would; every ``fail_every``-th encoding fails;
     ``version`` stands in ``encoder_id``.
+    ``windows``: those that are not ImageBind's usual.
     """
 
     def __init__(
@@ -28,7 +31,9 @@ class ToyEncoder:
         slow_s: float = 0.0,
         fail_every: int = 0,
         version: str = "1",
+        windows: Mapping[Modality, WindowFormat] | None = None,
     ) -> None:
+        self.windows = dict(windows or {})
         self.modalities = frozenset(modalities or Modality)
         self.space_id = "toy:000000000000"
         self.encoder_id = f"toy/{version}/float32"

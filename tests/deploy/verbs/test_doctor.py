@@ -40,7 +40,7 @@ def test_it_runs_where_no_extra_is_installed(tmp_path: Path) -> None:
             if (Path(folder) / name).is_dir():
                 (base / name).symlink_to(Path(folder) / name)
                 break
-    root = Path(doctor.__file__).parents[1]
+    root = Path(doctor.__file__).parents[2]
     for name in ("bindstream", "deploy"):
         (base / name).symlink_to(root / name)
     told = subprocess.run(

@@ -12,8 +12,9 @@ import torch
 from safetensors.torch import save_file
 
 from bindstream.errors import WeightsError
+from bindstream.formats import Frames, Motion
 from bindstream.types import Modality
-from encoders.weights.card import OFFICIAL, SHIPPED, WindowFormat, read_card, resolve
+from encoders.weights.card import OFFICIAL, SHIPPED, read_card, resolve
 
 TENSORS = {
     "modality_trunks.vision.blocks.0.norm_1.weight": torch.zeros(4),
@@ -41,8 +42,8 @@ def test_reads_what_the_file_says(tmp_path):
     assert (card.name, card.space_id, card.dim) == ("tiny", "tiny:0123456789ab", 128)
     assert card.modalities == {Modality.VISION, Modality.IMU}
     assert card.windows == {
-        Modality.VISION: WindowFormat(0.2, 2),
-        Modality.IMU: WindowFormat(5.0),
+        Modality.VISION: Frames(frames=2, length_s=0.2, size_px=224),
+        Modality.IMU: Motion(length_s=5.0, steps=2000),
     }
     assert card.vocabulary == SAID["vocabulary"]
 
@@ -51,7 +52,7 @@ def test_a_file_without_a_card_is_taken_for_the_official_one(tmp_path):
     """Breaks if the official weights need a card that they do not have."""
     card = read_card(written(tmp_path, None))
     assert (card.name, card.dim) == (OFFICIAL, 1024)
-    assert card.windows[Modality.VISION] == WindowFormat(2.0, 2)
+    assert card.windows[Modality.VISION] == Frames(frames=2, length_s=2.0, size_px=224)
     pth = tmp_path / "imagebind_huge.pth"
     pth.write_bytes(b"PK")
     assert read_card(pth).modalities == frozenset(Modality)

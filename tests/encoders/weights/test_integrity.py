@@ -185,7 +185,8 @@ def test_integrity_needs_no_torch(tmp_path, small):
     path = tmp_path / "w.pth"
     torch.save({"modality_trunks.imu.a": torch.zeros(2)}, path)
     code = (
-        "import sys; from encoders.weights.card import read_card; from encoders.weights import integrity;"
+        "import sys; from encoders.weights.card import read_card\n"
+        "from encoders.weights import integrity;"
         f" cards = [read_card({str(small)!r}), read_card({str(path)!r})];"
         " [integrity.verify(card, again=True) for card in cards];"
         " assert [str(m) for m in cards[1].modalities] == ['imu'];"
