@@ -35,7 +35,7 @@ class _Strict(BaseModel):
 class EncoderArgs(_Strict):
     """One encoder: an application of its own, called by its application's name.
 
-    ``modalities`` None: those that are asked for. ``max_batch`` above 1 batches what waits (pays
+    ``modalities`` None: all that the weights hold. ``max_batch`` above 1 batches what waits (pays
     on a GPU). ``options`` go to the encoder's constructor.
     """
 

@@ -134,7 +134,7 @@ def load(path: Path | None = None) -> Config:
 
 def _expecting(config: Config) -> Config:
     """Each robot told whom to expect: with a stream that comes or goes, it is told anew."""
-    expected = {robot.name: robot.expected for robot in config.robots}
+    expected = {robot.name: tuple(sorted(robot.expected)) for robot in config.robots}
     return replace(
         config,
         apps=tuple(

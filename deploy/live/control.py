@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from bindstream.errors import BindstreamError
+from bindstream.errors import BindstreamError, ConfigError
 from bindstream.runtime_dir import runtime_dir
 
 REACHED_MS = 2000
@@ -37,10 +37,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True, tag=True):
-    """What was done, and what went wrong ('' for nothing)."""
+    """What was done, and what went wrong ('' for nothing). ``refused``: nothing was touched."""
 
     outcomes: list[Outcome]
     problem: str = ""
+    refused: bool = False
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -83,7 +84,8 @@ class Control:
             answer = act(Path(_request(raw).config))
         except Exception as error:  # whatever it was, whoever asked is told, and the run goes on
             said = " ".join(str(error).split()) if not isinstance(error, BindstreamError) else error
-            answer = Answer([], str(said) or type(error).__name__)
+            problem = str(said) or type(error).__name__
+            answer = Answer([], problem, refused=isinstance(error, ConfigError))
         self._socket.send(_encode(answer))
 
     def close(self) -> None:

@@ -34,6 +34,8 @@ def run(args: argparse.Namespace) -> int:
     config = load(args.config)
     preflight(config, devices=False, ports=False)  # the running robot holds both
     answer = _asked(config)
+    if answer.refused:
+        raise ConfigError(answer.problem)
     for outcome in answer.outcomes:
         if args.json:
             print(json.dumps(msgspec.to_builtins(outcome)))

@@ -7,6 +7,7 @@ The same changes of the same two robots, once by ``serve deploy`` on an operator
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 import urllib.request
@@ -28,6 +29,7 @@ from tests.system.fleet import (
     check_scenes,
     check_untouched,
     rows,
+    widest_s,
 )
 from tests.system.robot import Robot
 
@@ -70,15 +72,15 @@ def test_apply_restarts_only_what_changed(tmp_path: Path) -> None:
     fleet = Fleet()
     with Watch(fleet.endpoints) as watch, _run(tmp_path, fleet) as robot:
 
-        def apply(fleet: Fleet) -> dict[str, Any]:
+        def told_of(fleet: Fleet) -> dict[str, Any]:
             robot.config.write_text(yaml.safe_dump(fleet.document()))
-            said = _apply(robot, robot.config)
+            said = apply(robot, robot.config)
             assert said.returncode == 0, said.stderr
             told = [json.loads(line) for line in said.stdout.splitlines()]
             return {one["app"]: one for one in told}
 
         watch.until_more(fleet.places, 3)
-        _change_everything(watch, fleet, apply)
+        _change_everything(watch, fleet, told_of)
         _check_http(watch, fleet)
         assert robot.stop() == 0
     check_accounts(watch)
@@ -92,20 +94,24 @@ def _run(folder: Path, fleet: Fleet) -> Iterator[Robot]:
         yield robot
 
 
-def _apply(robot: Robot, config: Path) -> subprocess.CompletedProcess[str]:
+def apply(robot: Robot, config: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bindstream.command.cli", "apply", str(config), "--json"]
     return subprocess.run(command, env=robot.env, capture_output=True, text=True, timeout=150)
 
 
 def _change_everything(watch: Watch, fleet: Fleet, apply: Apply) -> None:
     """One change after the other; after each, all that it did not name was left alone."""
-    assert _kinds(apply(fleet)) in ({}, {"unchanged"})
+    before = _before(watch, fleet)
+    assert _kinds(apply(fleet)) in (set(), {"unchanged"})
+    watch.until_more(fleet.places)
+    check_untouched(watch, before, quiet_s=math.inf)
+    quiet_s = max(widest_s(watch.outcomes(place)) for place in fleet.places)
 
     before = _before(watch, fleet)
-    fleet.streams["one-b"]["hop_s"] = 0.5
+    fleet.streams["one-b"]["hop_s"] = 0.25
     told = apply(fleet)
     watch.until("the edited stream", lambda: watch.newest(EDITED)[0] > before[EDITED][0])
-    _check(watch, fleet, before, "edit one/b", {EDITED}, told, {"one-b": "restarted"})
+    _check(watch, fleet, before, quiet_s, "edit one/b", {EDITED}, told, {"one-b": "restarted"})
 
     before = _before(watch, fleet)
     since = len(watch.seen)
@@ -116,7 +122,7 @@ def _change_everything(watch: Watch, fleet: Fleet, apply: Apply) -> None:
     watch.until("the old stream's end", lambda: watch.events("stream_removed", since))
     assert [e.detail["stream"] for e in watch.events("stream_removed", since)] == ["c"]
     wanted = {"one-d": "added", "one-c": "removed", "one": "reconfigured"}
-    _check(watch, fleet, before, "add one/d, remove one/c", {ADDED, REMOVED}, told, wanted)
+    _check(watch, fleet, before, quiet_s, "add one/d, remove one/c", {ADDED, REMOVED}, told, wanted)
 
     before = _before(watch, fleet)
     fleet.live = {
@@ -129,7 +135,7 @@ def _change_everything(watch: Watch, fleet: Fleet, apply: Apply) -> None:
         "the new weights",
         lambda: {m.stream: m.weight for m in _newest_scene(watch, "one").members}.get("a") == 0.0,
     )
-    _check(watch, fleet, before, "a label, a weight", set(), told, {"one": "reconfigured"})
+    _check(watch, fleet, before, quiet_s, "a label, a weight", set(), told, {"one": "reconfigured"})
 
     before = _before(watch, fleet)
     fleet.version = "2"
@@ -138,7 +144,9 @@ def _change_everything(watch: Watch, fleet: Fleet, apply: Apply) -> None:
         "vectors of the new encoder",
         lambda: all(_newest(watch, *p).encoder_id == "toy/2/float32" for p in fleet.places),
     )
-    _check(watch, fleet, before, "replace the encoder", set(), told, {"encoder": "restarted"})
+    _check(
+        watch, fleet, before, quiet_s, "replace the encoder", set(), told, {"encoder": "restarted"}
+    )
     for robot in fleet.ports:
         check_scenes(watch, robot)
     check_accounts(watch)
@@ -152,14 +160,16 @@ def _check(
     watch: Watch,
     fleet: Fleet,
     before: dict[Place, tuple[int, int]],
+    quiet_s: float,
     what: str,
     changed: set[Place],
     told: dict[str, Any],
     wanted: dict[str, str],
 ) -> None:
     watch.until_more(fleet.places)
-    print(*rows(watch, before, what), sep="\n")
-    check_untouched(watch, set(before) - changed, before)
+    print(*rows(watch, before, fleet.places, what), sep="\n")
+    kept = {place: at for place, at in before.items() if place not in changed}
+    check_untouched(watch, kept, quiet_s)
     if told:
         assert {
             app: one["kind"] for app, one in told.items() if one["kind"] != "unchanged"

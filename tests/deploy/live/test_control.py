@@ -62,14 +62,14 @@ def test_only_this_user_may_ask():
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "said", "refused"),
     [
-        (ConfigError("a.yaml: line one\na.yaml: line two"), "a.yaml: line one\na.yaml: line two"),
-        (ZeroDivisionError("division\nby zero"), "division by zero"),
-        (KeyError(), "KeyError"),
+        (ConfigError("a.yaml: one\na.yaml: two"), "a.yaml: one\na.yaml: two", True),
+        (ZeroDivisionError("division\nby zero"), "division by zero", False),
+        (KeyError(), "KeyError", False),
     ],
 )
-def test_whatever_goes_wrong_is_told_and_the_run_goes_on(error, said):
+def test_whatever_goes_wrong_is_told_and_the_run_goes_on(error, said, refused):
     """Breaks if a bad file ends a robot, or leaves who asked without an answer."""
 
     def act(path: Path) -> Answer:
@@ -78,7 +78,7 @@ def test_whatever_goes_wrong_is_told_and_the_run_goes_on(error, said):
         return DONE
 
     with run(act):
-        assert asked(config="bad.yaml") == Answer([], said)
+        assert asked(config="bad.yaml") == Answer([], said, refused)
         assert asked() == DONE
 
 

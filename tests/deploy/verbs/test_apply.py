@@ -47,6 +47,15 @@ def test_a_bad_file_is_refused_before_anybody_is_asked(tmp_path, capsys):
     assert "unknown driver 'gyro'" in said
 
 
+def test_what_the_run_refuses_is_exit_2(tmp_path, capsys):
+    """Breaks if a script cannot tell a file that touched nothing from one that is half applied."""
+    with run(lambda _: Answer([], "x.yaml: http_options is another", refused=True), ("robot",)):
+        assert main(["apply", str(write(tmp_path, IMU))]) == 2
+    told = capsys.readouterr()
+    assert "http_options is another" in told.err
+    assert told.out == ""
+
+
 def test_what_became_of_each_is_printed(tmp_path, capsys):
     """Breaks if one cannot see which streams have begun anew, in words and in JSON."""
     path = write(tmp_path, IMU)
