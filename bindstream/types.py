@@ -140,6 +140,7 @@ class Window(Stamped, frozen=True, kw_only=True, eq=False):
     ``n_missing`` counts native samples (audio, IMU) or frames that the window should have
     held and did not. ``captured_ns`` is the arrival of the sample that completed it; after
     ``deadline_ns`` nobody may encode it any more. A window that no robot cut leaves them 0.
+    One that is ``lossless`` has no deadline, and no newer one takes its place.
     """
 
     data: Array
@@ -148,6 +149,7 @@ class Window(Stamped, frozen=True, kw_only=True, eq=False):
     captured_ns: int = 0
     windowed_ns: int = 0
     deadline_ns: int = 0
+    lossless: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -82,6 +82,7 @@ class Header(msgspec.Struct, omit_defaults=True, kw_only=True):
     words: dict[str, str] = {}
     life: str = ""
     offset_ns: int = 0
+    time: str = ""
 
 
 _encode_header = msgspec.msgpack.Encoder().encode
@@ -118,10 +119,13 @@ def topic(message: Message) -> str:
             return f"health/{message.robot}/{message.stream}/"
 
 
-def encode(message: Message, dtype: str = "float32", offset_ns: int = 0) -> list[bytes]:
+def encode(
+    message: Message, dtype: str = "float32", offset_ns: int = 0, time: str = ""
+) -> list[bytes]:
     """A message -> [topic, header, payload]. ``dtype`` of the vector: float32 or float16.
 
     ``offset_ns`` is the robot's clock minus its host's CLOCK_MONOTONIC; 0 leaves it untold.
+    ``time`` "streams": the robot's clock is no clock of a host, but its streams' own.
     """
     own: dict[str, Any] = {}
     match message:
@@ -138,7 +142,8 @@ def encode(message: Message, dtype: str = "float32", offset_ns: int = 0) -> list
             payload = msgspec.msgpack.encode({**message.detail, "state": message.state})
     kind = type(message)
     known = {name: getattr(message, name) for name in _SHARED[kind]}
-    header = Header(v=WIRE_VERSION, kind=_KINDS[kind], offset_ns=offset_ns, **known, **own)
+    own |= {"offset_ns": offset_ns, "time": time}
+    header = Header(v=WIRE_VERSION, kind=_KINDS[kind], **known, **own)
     return [topic(message).encode(), _encode_header(header), payload]
 
 
@@ -152,7 +157,8 @@ def decode(
 
     ``received_ns`` is the reader's clock at receipt; ``same_clock`` says that it agrees with
     the robot's, so that an age can be stated. Where ``here`` is the robot's own host, the
-    robot's clock is used instead, which no step of the wall clock moves. UnknownKind, a
+    robot's clock is used instead, which no step of the wall clock moves. Where the robot's time is
+    its streams' own, as in a replay, nothing has an age. UnknownKind, a
     WireError, is a kind that later versions may have.
     """
     if len(frames) != 3:
@@ -161,6 +167,7 @@ def decode(
     payload = frames[2]
     if here and header.offset_ns and header.life.startswith(here.boot):
         received_ns, same_clock = here.monotonic_ns + header.offset_ns, True
+    same_clock = same_clock and not header.time
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise WireError(f"payload of {len(payload)} bytes, at most {MAX_PAYLOAD_BYTES}")
     try:

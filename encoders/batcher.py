@@ -30,15 +30,15 @@ class Batcher:
 
     Each stream has one place in the queue: a newer window takes it over and the older one is
     answered with superseded, so that an encoder which many streams overload still encodes what
-    is fresh. The encoder runs in one thread of its own, so that the event loop stays free. What
-    expired while it waited is answered with encoder_timeout; what cannot be encoded, with
-    invalid_input.
+    is fresh. A window that is lossless has a place of its own. The encoder runs in one thread of
+    its own, so that the event loop stays free. What expired while it waited is answered with
+    encoder_timeout; what cannot be encoded, with invalid_input.
     """
 
     def __init__(self, encoder: Encoder, max_batch: int) -> None:
         self._encoder = encoder
         self._max_batch = max_batch
-        self._pending: dict[tuple[str, str], _Waiting] = {}
+        self._pending: dict[tuple[str | int, ...], _Waiting] = {}
         self._lock = threading.Lock()
         self._liveness = Liveness(getattr(encoder, "check", None))
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
@@ -52,7 +52,10 @@ class Batcher:
         return await future
 
     def _queue(self, waiting: _Waiting) -> None:
-        place = waiting.window.robot, waiting.window.stream
+        window = waiting.window
+        place: tuple[str | int, ...] = window.robot, window.stream
+        if window.lossless:  # its stream waits for it, and has few at a time
+            place += window.epoch, window.seq
         with self._lock:
             other = self._pending.get(place)
             newest, older = _by_age(waiting, other)

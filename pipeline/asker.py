@@ -1,4 +1,8 @@
-"""Puts a stream's windows to its encoder, the newest first, and tells what came of each."""
+"""Puts a stream's windows to its encoder, and tells what came of each.
+
+The newest first; or, where nothing may be lost (the robot's time is its streams'), one after
+another: then a window waits for its turn, and an encoder that fails or is away is asked again.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,11 @@ from pipeline.latest import LatestSlot
 from pipeline.teller import Teller
 
 SAME_END_S = 0.3
+SILENT_S = 60.0
+"""How long the answer to a lossless window is waited for; a live one has its deadline."""
+FAILING_S = 15.0
+"""How long an encoder that fails is asked again for one: a replica that died is back by then."""
+AGAIN_S = 0.5
 
 
 class Asker:
@@ -35,6 +44,10 @@ class Asker:
         superseded = self._slot.put(window)
         if superseded is not None:
             self._teller.dropped(superseded, Reason.SUPERSEDED)
+
+    def offer(self, window: Window, timeout_s: float) -> bool:
+        """Next in turn, once no other waits. False where that took longer."""
+        return self._slot.offer(window, timeout_s)
 
     def is_idle(self) -> bool:
         """Whether every window has its outcome."""
@@ -60,16 +73,33 @@ class Asker:
                 self._slot.done()
 
     def _ask_one(self, window: Window) -> None:
+        if window.lossless:
+            self._ask_until_it_answers(window)
+            return
         budget_s = (window.deadline_ns - self._teller.now_ns()) / 1e9
         if budget_s <= 0:  # it waited here too long: the encoder is not even asked
             self._teller.dropped(window, Reason.LATE)
             return
+        error = self._try(window, budget_s)
+        if error is not None:
+            self._blame_encoder(window, error)
+
+    def _ask_until_it_answers(self, window: Window) -> None:
+        until_s = time.monotonic() + FAILING_S
+        while (error := self._try(window, SILENT_S)) is not None:
+            if time.monotonic() > until_s or self._stop.wait(AGAIN_S):
+                self._blame_encoder(window, error)
+                return
+
+    def _try(self, window: Window, budget_s: float) -> Exception | None:
+        """Ask once. Returns what Ray, Serve or the encoder raised: nothing ends the thread."""
         try:
             self._deliver(window, self._encoding(window, budget_s))
         except TimeoutError:
             self._teller.dropped(window, Reason.ENCODER_TIMEOUT)
-        except Exception as error:  # of Ray, of Serve, of the encoder: never ends the thread
-            self._blame_encoder(window, error)
+        except Exception as error:
+            return error
+        return None
 
     def _encoding(self, window: Window, budget_s: float) -> Encoding:
         response = self._encoder.encode.remote(window, budget_s)

@@ -35,7 +35,8 @@ class Handover:
     """Samples on their way from the capture thread to the window thread.
 
     Bounded in number and bytes (a second of raw 720p is 80 MB): the oldest are dropped, and counted
-    in ``overrun``, when nobody takes them. The newest always stays.
+    in ``overrun``, when nobody takes them. The newest always stays. Where it ``waits``, nothing is
+    dropped: who puts asks first for room.
     """
 
     def __init__(self, most: int = 4096, most_bytes: int = 64 << 20) -> None:
@@ -44,25 +45,31 @@ class Handover:
         self._bytes = 0
         self._ready = threading.Condition()
         self.overrun = 0
+        self.waits = False
+
+    def has_room(self, timeout_s: float) -> bool:
+        """Wait until there is room; always so where the oldest are dropped."""
+        with self._ready:
+            return self._ready.wait_for(lambda: not (self.waits and self._too_much()), timeout_s)
 
     def put(self, samples: list[Sample]) -> None:
         """Append, oldest first."""
         with self._ready:
             self._samples.extend(samples)
             self._bytes += sum(sample.data.nbytes for sample in samples)
-            while len(self._samples) > 1 and self._too_much():
+            while not self.waits and len(self._samples) > 1 and self._too_much():
                 self._bytes -= self._samples.popleft().data.nbytes
                 self.overrun += 1
-            self._ready.notify()
+            self._ready.notify_all()
 
     def take(self, timeout_s: float) -> list[Sample]:
         """All that waits, oldest first; [] after ``timeout_s``."""
         with self._ready:
-            if not self._samples:
-                self._ready.wait(timeout_s)
+            self._ready.wait_for(lambda: self._samples, timeout_s)
             taken = list(self._samples)
             self._samples.clear()
             self._bytes = 0
+            self._ready.notify_all()
             return taken
 
     def is_empty(self) -> bool:
@@ -287,8 +294,11 @@ class Capture:
             self._call = ""
 
     def _read_until_told(self) -> None:
-        self._pace.begin(time.monotonic(), rate_of(self._driver))
+        self._begin_pace()
         while not (self._stop.is_set() or self._paused.is_set()):
+            if not self._handover.has_room(0.0):
+                self._wait_for_room()
+                continue
             self._enter("read")
             samples = samples_of(self._driver.read(READ_TIMEOUT_S))
             now_s = time.monotonic()
@@ -298,6 +308,17 @@ class Capture:
                 self._hand_over(good)
             elif self._pace.silent_s(now_s) > self._pace.patience_s:
                 self._give_up(now_s)
+
+    def _begin_pace(self) -> None:
+        """A recording may be silent for as long as what it recorded was."""
+        recorded = getattr(self._driver, "recorded", False)
+        self._pace.begin(time.monotonic(), 0.0 if recorded else rate_of(self._driver))
+
+    def _wait_for_room(self) -> None:
+        """What was read is still being worked on: the sensor is not to blame for the silence."""
+        self._beat_s, self._call = time.monotonic(), ""
+        self._handover.has_room(READ_TIMEOUT_S)
+        self._begin_pace()
 
     def _enter(self, call: str) -> None:
         self._beat_s, self._call = time.monotonic(), call

@@ -24,7 +24,8 @@ class Inbox:
     """Owns the socket, and is used by one thread.
 
     ``now_ns`` is the robot's clock; ``refuse`` is called with the error of each message that is
-    none of ours. Raises zmq.ZMQError where ``endpoint`` cannot be bound.
+    none of ours. ``gathers``: a backlog is read whole, because only its newest counts. Raises
+    zmq.ZMQError where ``endpoint`` cannot be bound.
     """
 
     def __init__(
@@ -33,10 +34,12 @@ class Inbox:
         endpoint: str,
         now_ns: Callable[[], int],
         refuse: Callable[[Exception], None],
+        *,
+        gathers: bool = True,
     ) -> None:
         self.socket: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self.socket.bind(endpoint)
-        self._now_ns, self._refuse = now_ns, refuse
+        self._now_ns, self._refuse, self._gathers = now_ns, refuse, gathers
         self._senders: dict[str, bytes] = {}
 
     def take(self) -> list[tuple[bytes, Upward]]:
@@ -63,6 +66,11 @@ class Inbox:
             if stream in self._senders:
                 self.reply(self._senders[stream], Settled(epoch, seq))
 
+    def tell_all(self, message: Downward) -> None:
+        """To every stream that is known."""
+        for sender in self._senders.values():
+            self.reply(sender, message)
+
     def _arrived(self) -> list[tuple[bytes, Upward]]:
         heard: list[tuple[bytes, Upward]] = []
         for _ in range(AT_ONCE):
@@ -78,6 +86,8 @@ class Inbox:
         return heard
 
     def _is_backlog(self, heard: list[tuple[bytes, Upward]]) -> bool:
+        if not self._gathers:
+            return False
         before_ns = self._now_ns() - BACKLOG_NS
         return any(isinstance(m, Embedding) and m.encoded_ns < before_ns for _, m in heard)
 

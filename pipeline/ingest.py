@@ -2,7 +2,7 @@
 
 Threads: ``capture`` always reads the device; ``windows`` cuts and keeps the accounts;
 one ``encode`` thread per window in flight asks the encoder (see ``asker``). Latest wins in
-between.
+between; or, where the robot's time is its streams', each waits for the next (see ``clock``).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -22,6 +23,7 @@ from bindstream.types import Reason, Sample, Window
 from pipeline.asker import Asker
 from pipeline.border import counted, rate_of
 from pipeline.capture import Capture, Handover
+from pipeline.clock import LEAD_NS
 from pipeline.direct import direct
 from pipeline.format import format_of
 from pipeline.plan import StreamPlan
@@ -36,6 +38,11 @@ RELEASE_S = 1.5
 DRAIN_S = 3.0
 """What ``close`` takes at most, beside the link's flush: Serve kills the replica after 5 s."""
 FOR_EVER_NS = 1 << 62
+AHEAD_S = 0.005
+IN_LINE_S = 0.1
+PAST_IN_PRESENT = "a recording on a robot that is live: set time: streams of its robot"
+UNSETTLED = 16
+"""Where nothing may be lost, no window is cut while the publisher owes an answer to so many."""
 FORMAT_TIMEOUT_S = 2.0
 FORMAT_RETRY_S = 0.2
 _log = logging.getLogger("ray.serve")
@@ -57,18 +64,21 @@ class Ingest:
         self._plan = plan
         self._encoder = direct(encoder)
         self._driver = load(plan.driver)(plan.stream, **plan.options)
+        self._recorded = bool(getattr(self._driver, "recorded", False))
         self._teller = Teller(plan, own_app())
         self._format: WindowFormat | None = None
         self._unfit = "waiting for the encoder to say what windows it takes"
         self._windower: Windower | None = None
         self._window_errors = 0
         self._handover = Handover()
-        self._capture = Capture(self._driver, plan.stream, self._teller.now_ns, self._handover)
+        self._taken: deque[Sample] = deque()
+        self._capture = Capture(self._driver, plan.stream, self._driver_ns, self._handover)
         self._capture.on_event = self._on_capture
         self._stop = threading.Event()
         self._asker = Asker(self._encoder, self._teller, plan.in_flight, self._stop)
         self._paused_ns = (0, 0)
         self._flushed = self._drained = False
+        self._told = 0.0, ""  # when a state was told, and which
         self._asking = threading.Thread(target=self._ask_format, name="format", daemon=True)
         self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
         self._threads += self._asker.threads
@@ -116,23 +126,41 @@ class Ingest:
     # windows thread ---------------------------------------------------------------------------
 
     def _windows(self) -> None:
-        if not self._teller.meet(self._stop):
+        if not self._teller.meet(self._stop, self._starts_ns()):
             return
+        self._handover.waits = not self._teller.clock.is_live
         self._capture.start()
-        told_s, told = 0.0, ""
         while not self._stop.is_set():
             if self._format is None:  # what the sensor gives meanwhile waits, within bounds
                 self._stop.wait(0.05)
             else:
-                for sample in self._handover.take(0.1):
-                    self._push(sample)
+                self._push_what_may_be()
                 self._end_if_over()
-            self._teller.listen()
-            if time.monotonic() - told_s >= STATE_EVERY_S or told != self._state():
-                told_s, told = time.monotonic(), self._state()
-                self._tell_state()
+            self._keep_in_touch()
         self._flush()
         self._tell_state()
+
+    def _push_what_may_be(self) -> None:
+        """All that was read, or as far as the stream may be ahead of the robot's time."""
+        clock = self._teller.clock
+        if not self._taken:
+            self._taken.extend(self._handover.take(0.1))
+        while self._taken and not clock.is_ahead():
+            if self._handover.waits and self._stop.is_set():
+                return
+            self._push(self._taken.popleft())
+        if not self._taken:
+            self._teller.progress()
+        elif not self._stop.is_set():
+            self._stop.wait(AHEAD_S)
+
+    def _keep_in_touch(self) -> None:
+        self._teller.listen()
+        told_s, told = self._told
+        if time.monotonic() - told_s >= STATE_EVERY_S or told != self._state():
+            self._told = time.monotonic(), self._state()
+            self._tell_state()
+            self._teller.progress(again=True)
 
     def _flush(self) -> None:
         for cut in self._windower.flush() if self._windower else []:
@@ -146,6 +174,8 @@ class Ingest:
     def _end_if_over(self) -> None:
         """Nothing follows, said the driver: flush, and once each window has its outcome, tell."""
         if self._drained or self._capture.state != "ended" or not self._handover.is_empty():
+            return
+        if self._taken:
             return
         if not self._flushed:
             self._flushed = True
@@ -184,6 +214,8 @@ class Ingest:
             return
         if self._windower is None:  # only now has the device said its rate
             self._windower = self._make_windower(self._format)
+            span_ns = self._windower.length_ns + self._windower.hop_ns
+            self._teller.clock.lead_ns = max(LEAD_NS, span_ns)
         try:
             cuts = self._windower.push(sample)
         except Exception as error:  # costs this sample, not the stream
@@ -192,31 +224,58 @@ class Ingest:
             return
         for cut in cuts:
             self._pass_on(cut)
+        if self._windower.known_ns is not None:
+            self._teller.come_to(self._windower.known_ns)
 
     def _pass_on(self, cut: Window | Hole) -> None:
+        lossless = self._handover.waits
+        while lossless and self._teller.unsettled >= UNSETTLED:
+            if self._stop.wait(AHEAD_S):
+                break
+            self._keep_in_touch()
         self._teller.opened(cut)
         if isinstance(cut, Hole):
             self._teller.dropped(cut, self._excuse(cut))
             return
         deadline_ns = cut.end_ns + round(self._plan.deadline_s * 1e9)
-        now_ns = self._teller.now_ns()
-        self._asker.put(replace(cut, windowed_ns=now_ns, deadline_ns=deadline_ns))
+        now_ns = self._teller.stamp_ns(cut.captured_ns)
+        stamped = replace(cut, windowed_ns=now_ns, deadline_ns=deadline_ns, lossless=lossless)
+        self._wait_in_line(stamped) if lossless else self._asker.put(stamped)
+
+    def _wait_in_line(self, window: Window) -> None:
+        while not self._asker.offer(window, IN_LINE_S):
+            if self._stop.is_set():
+                self._teller.dropped(window, Reason.SHUTDOWN)
+                return
+            self._keep_in_touch()
 
     def _excuse(self, hole: Hole) -> Reason:
         begin_ns, end_ns = self._paused_ns
         paused = hole.start_ns < end_ns and begin_ns < hole.end_ns
         return Reason.PAUSED if paused else Reason.SENSOR_GAP
 
+    def _starts_ns(self) -> int:
+        """Of a recording, when it begins; else 0."""
+        try:
+            return int(getattr(self._driver, "starts_ns", 0) or 0) if self._recorded else 0
+        except Exception as error:  # it may read its file for that: ``open`` will say so again
+            self._teller.complain("driver_error", error)
+            return 0
+
     # any thread -------------------------------------------------------------------------------
+
+    def _driver_ns(self) -> int:
+        """What a driver is told for the time: see ``sensors.driver.Clock``."""
+        return self._teller.clock.driver_ns(time.monotonic_ns(), recorded=self._recorded)
 
     def _on_capture(self, name: str, why: str) -> None:
         if name == "stream_ended":  # told once its windows are
             return
         begin_ns, end_ns = self._paused_ns
         if name == "stream_paused":
-            self._paused_ns = (self._teller.now_ns(), FOR_EVER_NS)
+            self._paused_ns = (self._driver_ns(), FOR_EVER_NS)
         elif end_ns == FOR_EVER_NS:
-            self._paused_ns = (begin_ns, self._teller.now_ns())
+            self._paused_ns = (begin_ns, self._driver_ns())
         self._teller.happened(name, why)
 
     def _tell_state(self) -> None:
@@ -229,6 +288,8 @@ class Ingest:
             "reopened": capture.reopened,
         }
         why = capture.why or getattr(self._driver, "why", "") or self._unfit or self._asker.refusal
+        if self._recorded and self._teller.clock.is_live:
+            why = PAST_IN_PRESENT
         self._teller.state(
             self._state(),
             why,

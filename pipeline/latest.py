@@ -3,7 +3,8 @@
 Embeddings are for robots that act now, so a window that waited is worth less than the one
 behind it. The slot holds one item; a newer one takes its place and the older comes back to
 the caller, who owes the ledger a reason (``superseded``). At most ``in_flight`` items are out
-at a time. All methods may be called from any thread.
+at a time. Where nothing may be lost (a recording), ``offer`` waits for the place instead. All
+methods may be called from any thread.
 """
 
 from __future__ import annotations
@@ -32,8 +33,21 @@ class LatestSlot(Generic[T]):
             if self._closed:
                 return item
             superseded, self._waiting = self._waiting, item
-            self._changed.notify()
+            self._changed.notify_all()
             return superseded
+
+    def offer(self, item: T, timeout_s: float) -> bool:
+        """Offer an item to a slot where nothing is superseded: wait until none is before it.
+
+        False where it was not taken in within ``timeout_s``, or the slot is closed.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._waiting is None, timeout_s)
+            if self._closed or self._waiting is not None:
+                return False
+            self._waiting = item
+            self._changed.notify_all()
+            return True
 
     def take(self, timeout_s: float | None = 0.0) -> T | None:
         """The waiting item, once fewer than ``in_flight`` are out; it is out until ``done``.
@@ -47,6 +61,7 @@ class LatestSlot(Generic[T]):
                 return None
             item, self._waiting = self._waiting, None
             self._out += 1
+            self._changed.notify_all()
             return item
 
     def done(self) -> None:

@@ -12,9 +12,11 @@ from bindstream.errors import ConfigError
 from bindstream.runtime_dir import runtime_dir
 from bindstream.types import Embedding, Tombstone
 from pipeline.messages import (
+    Downward,
     Grant,
     Hello,
     Introduce,
+    Now,
     Opened,
     Resume,
     Settled,
@@ -58,11 +60,18 @@ class Link:
         self._grant: Grant | None = None
         self._life = ""
         self._lost = 0
+        self.robot_ns = 0
+        """The robot's time as the publisher told it last, where streams tell it."""
 
     @property
     def lost(self) -> int:
         """Messages that no publisher will ever get."""
         return self._lost + self._outbox.lost
+
+    @property
+    def unsettled(self) -> int:
+        """Windows whose outcome no publisher has settled."""
+        return self._outbox.unsettled
 
     def send(self, message: Upward) -> None:
         """Queue a message for the publisher. One about a window is kept until the publisher has
@@ -75,9 +84,8 @@ class Link:
             if isinstance(message, Opened | Embedding | Tombstone):
                 self._outbox.add(message)
                 self._flush()
-            else:
-                self._flush()
-                self._lost += not self._put(message)
+            else:  # never before what was said of a window
+                self._lost += not (self._flush() and self._put(message))
 
     def listen(self) -> None:
         """Take in what the publisher says; call it now and then. Never blocks."""
@@ -115,19 +123,20 @@ class Link:
             return False
         return True
 
-    def _flush(self) -> None:
-        for message in self._outbox.unsent():
-            if not self._put(message):
-                return
+    def _flush(self) -> bool:
+        return all(self._put(message) for message in self._outbox.unsent())
 
     def _hear(self) -> None:
         while self._socket.poll(0):
             self._answer(decode_downward(self._socket.recv()))
 
-    def _answer(self, said: Grant | Introduce | Settled) -> None:
+    def _answer(self, said: Downward) -> None:
         match said:
             case Grant():
                 self._grant, self._life = said, said.life
+                self._outbox.keeps_all = said.timing.time != "live"
+            case Now(t_ns=t_ns):
+                self.robot_ns = t_ns
             case Introduce(life=life) if life != self._life:
                 self._resume(life)
             case Settled(epoch=epoch, seq=seq):
@@ -146,6 +155,7 @@ class Link:
             grant.epoch,
             grant.offset_ns,
             self._outbox.next_seq,
+            grant.timing,
         )
         if self._put(resume):
             self._life = life

@@ -14,18 +14,21 @@ import msgspec
 import numpy as np
 
 from bindstream.types import Embedding, Modality, Stamped, Tombstone, Vector
+from pipeline.clock import Timing
 
 
 class About(msgspec.Struct, frozen=True):
     """Who a stream is: a publisher knows nothing of its streams but what they say here.
 
     ``deadline_ns`` after its end a window is no news. ``app`` is Serve's name of its application.
+    ``starts_ns``: of a recording, when it begins; else 0.
     """
 
     modality: Modality
     hop_ns: int
     deadline_ns: int
     app: str = ""
+    starts_ns: int = 0
 
 
 class Hello(msgspec.Struct, tag=True, frozen=True):
@@ -42,7 +45,7 @@ class Hello(msgspec.Struct, tag=True, frozen=True):
 class Resume(msgspec.Struct, tag=True, frozen=True):
     """The stream goes on under a new publisher: seqs of ``epoch`` before ``next_seq`` are settled.
 
-    ``offset_ns`` is the clock it was granted: the publisher takes it over.
+    ``offset_ns`` and ``timing`` are the clock it was granted: the publisher takes it over.
     """
 
     stream: str
@@ -51,6 +54,7 @@ class Resume(msgspec.Struct, tag=True, frozen=True):
     epoch: int
     offset_ns: int
     next_seq: int
+    timing: Timing = Timing()
 
 
 class Opened(Stamped, tag=True, frozen=True, kw_only=True):
@@ -76,6 +80,14 @@ class State(msgspec.Struct, tag=True, frozen=True):
     counters: dict[str, int]
 
 
+class Progress(msgspec.Struct, tag=True, frozen=True):
+    """Where streams tell the robot's time: all windows that end by ``t_ns`` have been opened."""
+
+    stream: str
+    epoch: int
+    t_ns: int
+
+
 class Happened(msgspec.Struct, tag=True, frozen=True):
     """Something worth telling every reader: becomes an Event."""
 
@@ -94,11 +106,18 @@ class Bye(msgspec.Struct, tag=True, frozen=True):
 
 class Grant(msgspec.Struct, tag=True, frozen=True):
     """``epoch`` is greater than any before; ``offset_ns`` turns CLOCK_MONOTONIC into Unix time.
-    ``life`` names this start of the publisher."""
+    ``life`` names this start of the publisher; ``timing`` says which clock the robot has."""
 
     epoch: int
     offset_ns: int
     life: str = ""
+    timing: Timing = Timing()
+
+
+class Now(msgspec.Struct, tag=True, frozen=True):
+    """The robot's time, where its streams tell it: they wait when they are too far ahead."""
+
+    t_ns: int
 
 
 class Introduce(msgspec.Struct, tag=True, frozen=True):
@@ -116,9 +135,9 @@ class Settled(msgspec.Struct, tag=True, frozen=True):
 
 OfWindow: TypeAlias = Opened | Embedding | Tombstone
 """What belongs to one window, and must arrive for the accounts to be right."""
-Upward: TypeAlias = Hello | Resume | OfWindow | State | Happened | Bye
+Upward: TypeAlias = Hello | Resume | OfWindow | State | Progress | Happened | Bye
 """From ingest to publisher."""
-Downward: TypeAlias = Grant | Introduce | Settled
+Downward: TypeAlias = Grant | Introduce | Settled | Now
 """From publisher to ingest."""
 
 

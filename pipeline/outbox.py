@@ -21,9 +21,12 @@ VECTORS = 8
 
 class Outbox:
     """Messages of one epoch in the order in which they were said; each goes out once, or again
-    after ``again``. ``lost`` counts those that had no room."""
+    after ``again``. ``lost`` counts those that had no room. With ``keeps_all`` no vector fades: the
+    caller waits while too many windows are ``unsettled``."""
 
     def __init__(self) -> None:
+        self.keeps_all = False
+        self._newest = -1
         self._kept: deque[OfWindow] = deque()
         self._sent = 0
         self._settled = -1
@@ -34,6 +37,11 @@ class Outbox:
         """The first seq that is not settled."""
         return self._settled + 1
 
+    @property
+    def unsettled(self) -> int:
+        """Windows up to the newest that are not settled."""
+        return self._newest - self._settled
+
     def add(self, message: OfWindow) -> None:
         """Keep a message until its window is settled; one that is settled already is dropped."""
         if message.seq <= self._settled:
@@ -43,7 +51,8 @@ class Outbox:
             self._sent = max(0, self._sent - 1)
             self.lost += 1
         self._kept.append(message)
-        if isinstance(message, Embedding):
+        self._newest = max(self._newest, message.seq)
+        if isinstance(message, Embedding) and not self.keeps_all:
             self._fade()
 
     def unsent(self) -> Iterator[OfWindow]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bindstream.types import Modality
+from pipeline.clock import LIVE, Timing
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,13 @@ class QuestionPlan:
 
 @dataclass(frozen=True, slots=True)
 class RobotPlan:
-    """What one robot's publisher is told at its start: its name, and where and as what it sends."""
+    """What one robot's publisher is told at its start: its name, where and as what it sends, and
+    which clock it has."""
 
     robot: str
     endpoint: str
     dtype: str = "float32"
+    timing: Timing = LIVE
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from bindstream.types import (
     Tombstone,
 )
 from bindstream.wire import Message
+from pipeline.clock import Timing
 from pipeline.ledger import PUBLISHED, OpenWindow
 from pipeline.messages import (
     Bye,
@@ -29,24 +30,25 @@ from pipeline.messages import (
     Happened,
     Hello,
     Opened,
+    Progress,
     Resume,
     State,
     Upward,
 )
 from pipeline.plan import LivePlan
-from pipeline.scene import Join
+from pipeline.robot_time import RobotTime
+from pipeline.scene import KEPT, Join
 from pipeline.seen import Seen
 from pipeline.stream import Stream
 from pipeline.words import Asked
 
 MEMBER_S = 2.0
 """A member of a scene may be so much older than its hop, where nothing else is said."""
-PATIENCE_NS = 5_000_000_000
-"""How long after a window's deadline its outcome may still come: after that it got lost."""
 TELL_NS = 1_200_000_000
 """Of a stream that says nothing itself the publisher speaks, so often."""
 FORGET_NS = 5_000_000_000
 """How long one that ended, and is not expected back, is still shown."""
+OVERDUE = "it did not move for long while others were ahead: scenes go on without it"
 SLEPT_NS = 1_000_000_000
 """Between two watches: longer, and it was the publisher itself that was stopped."""
 
@@ -55,11 +57,17 @@ class Publication:
     """One robot's streams, in their publisher.
 
     ``next_epoch`` gives a number that was never given before (see ``epochs``). ``life`` names
-    this start of the publisher, for readers.
+    this start of the publisher, for readers. ``now_ns`` everywhere is the host's time; ``time``
+    makes the robot's of it.
     """
 
     def __init__(
-        self, robot: str, epoch: int, next_epoch: Callable[[], int], life: str = ""
+        self,
+        robot: str,
+        epoch: int,
+        next_epoch: Callable[[], int],
+        life: str = "",
+        timing: Timing | None = None,
     ) -> None:
         self._robot = robot
         self._life = life
@@ -67,7 +75,8 @@ class Publication:
         self._live = LivePlan()
         self.asked = Asked()
         self._streams: dict[str, Stream] = {}
-        self._join = Join(robot, epoch)
+        self.time = RobotTime(timing)
+        self._join = Join(robot, epoch, kept=KEPT if self.time.is_live else None)
         self._settled: dict[str, tuple[int, int]] = {}
         self._told: dict[str, Health] = {}
         self._watched_ns: int | None = None
@@ -90,14 +99,15 @@ class Publication:
         Raises what ``next_epoch`` raises, and then nothing is changed: the stream asks again.
         """
         stream = self._streams.get(hello.stream) or Stream(hello.stream, now_ns)
+        timing = self.time.meet(hello.about, now_ns - offset_ns)
         if hello.instance == stream.instance:
-            return Grant(stream.epoch, offset_ns, self._life), []
+            return Grant(stream.epoch, offset_ns, self._life, timing), []
         epoch = self._next_epoch()
         said = [*self._hear_of(stream, now_ns)]
         said += self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
         self._begin(stream, epoch, hello)
         said.append(self._event("stream_started", now_ns, stream=stream.name, epoch=epoch))
-        return Grant(epoch, offset_ns, self._life), said
+        return Grant(epoch, offset_ns, self._life, timing), said
 
     def is_stranger(self, message: Upward) -> bool:
         """Whether it comes from an epoch that only a predecessor of ours can have granted: what
@@ -121,16 +131,18 @@ class Publication:
         if self._outdated(stream, message):
             return []
         said: list[Message] = []
-        if isinstance(message, Opened | State | Resume):  # of the thread that cuts windows
+        of_windows_thread = Opened | State | Progress | Resume
+        if isinstance(message, of_windows_thread):
             said += self._hear_of(stream, now_ns)
-        if self.is_stranger(message) and isinstance(message, Opened | Embedding | Tombstone):
+        of_window = Opened | Embedding | Tombstone | Progress
+        if self.is_stranger(message) and isinstance(message, of_window):
             return said
         return said + self._take(stream, message, now_ns, overtaken)
 
     def _take(self, stream: Stream, message: Upward, now_ns: int, overtaken: bool) -> list[Message]:
         match message:
             case Opened():
-                until_ns = max(message.end_ns + stream.deadline_ns, now_ns) + PATIENCE_NS
+                until_ns = self.time.outcome_until_ns(message.end_ns + stream.deadline_ns, now_ns)
                 stream.ledger.open(message, until_ns)
             case Embedding():
                 return self._encoded(stream, message, now_ns, overtaken)
@@ -139,6 +151,8 @@ class Publication:
             case State():
                 stream.hear(message, now_ns)
                 return [self._health(stream, now_ns)]
+            case Progress():
+                stream.progress_ns = message.t_ns
             case Happened():
                 return [Event(self._robot, message.name, message.t_ns, message.detail)]
             case Resume():
@@ -189,10 +203,23 @@ class Publication:
                 said += self._leave(stream, now_ns)
         return said
 
+    def advance(self, now_ns: int) -> list[Message]:
+        """Where streams tell the time: let it follow them; return the scenes that are due by it."""
+        said: list[Message] = []
+        for name in sorted(self.time.advance(self._streams.values(), now_ns)):
+            said.append(self._event("stream_overdue", now_ns, stream=name, why=OVERDUE))
+        hop_ns = round(self._live.scene_hop_s * 1e9)
+        while (tick_ns := self.time.next_tick(self._join, hop_ns)) is not None:
+            scene = self.scene(tick_ns, now_ns)
+            self.time.ticked(tick_ns, joined=scene is not None)
+            said += [scene] if scene else []
+        return said
+
     def scene(self, tick_ns: int, now_ns: int) -> Scene | None:
         """The scene at a tick of the Unix grid; None where no stream has anything new enough."""
         scene = self._join.tick(tick_ns, self.asked.of_scene)
-        return scene and replace(scene, published_ns=now_ns, life=self._life)
+        published_ns = self.time.stamp_ns(now_ns, tick_ns)
+        return scene and replace(scene, published_ns=published_ns, life=self._life)
 
     def all_ended(self) -> bool:
         """Whether every stream that ever started has said goodbye."""
@@ -216,6 +243,7 @@ class Publication:
             refused=self.refused,
             labels=self.labels,
             judged=len(judged),
+            time=self.time.seen(self._streams.values(), now_ns),
             ailing={s.name: why for s in judged if (why := s.ailment(now_ns))},
         )
 
@@ -253,7 +281,7 @@ class Publication:
         Outcomes are left to the ledger, which knows what is open.
         """
         over = stream.epoch if stream.ended else stream.epoch - 1
-        outdated = isinstance(m, Opened | State | Bye | Resume) and m.epoch <= over
+        outdated = isinstance(m, Opened | State | Progress | Bye | Resume) and m.epoch <= over
         self.refused += outdated
         return outdated
 
@@ -272,11 +300,13 @@ class Publication:
             return []
         said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
         self._begin(stream, m.epoch, m)
+        self.time.take_over(m.timing)
         stream.ledger.adopt(m.epoch, m.next_seq)
         return said
 
     def _encoded(self, stream: Stream, m: Embedding, now_ns: int, overtaken: bool) -> list[Message]:
-        if overtaken and now_ns - m.encoded_ns > stream.hop_ns:  # it waited here, a newer one is in
+        waited_ns = now_ns - m.encoded_ns if self.time.is_live else 0
+        if overtaken and waited_ns > stream.hop_ns:  # here, and a newer one is in
             return self._finish(stream, m, Reason.SUPERSEDED, now_ns)
         words = self.asked.of_vector(m.modality, m.space_id, m.vector)
         return self._finish(stream, m, replace(m, words=words, life=self._life), now_ns)
@@ -302,28 +332,34 @@ class Publication:
     ) -> Embedding | Tombstone:
         """Close the account of a window and stamp its outcome now: it may have waited long.
 
-        A vector that is past its deadline by now is no news, and is dropped as superseded.
+        A live robot's vector that is past its deadline by now is no news: it is superseded.
         """
-        if isinstance(outcome, Embedding) and now_ns - window.end_ns > stream.deadline_ns:
+        overdue = self.time.is_live and now_ns - window.end_ns > stream.deadline_ns
+        if isinstance(outcome, Embedding) and overdue:
             outcome = Reason.SUPERSEDED
         self._settled[stream.name] = window.epoch, window.seq
         if isinstance(outcome, Reason):
             stream.ledger.close(window.epoch, window.seq, outcome)
             stream.note_drop(outcome)
-            return Tombstone(**window.stamp(), reason=outcome, published_ns=now_ns, life=self._life)
+            told_ns = self.time.stamp_ns(now_ns, window.end_ns)
+            return Tombstone(
+                **window.stamp(), reason=outcome, published_ns=told_ns, life=self._life
+            )
         stream.ledger.close(window.epoch, window.seq, PUBLISHED)
-        embedding = replace(outcome, **window.stamp(), published_ns=now_ns)
-        stream.note_vector(embedding)
+        published_ns = self.time.stamp_ns(now_ns, outcome.captured_ns)
+        embedding = replace(outcome, **window.stamp(), published_ns=published_ns)
+        stream.note_vector(embedding, now_ns)
         self._join.add(embedding)
         return embedding
 
-    def _event(self, name: str, t_ns: int, **detail: Any) -> Event:
-        return Event(self._robot, name, t_ns, detail)
+    def _event(self, name: str, now_ns: int, **detail: Any) -> Event:
+        return Event(self._robot, name, self.time.now_ns(now_ns), detail)
 
     def _health(self, stream: Stream, now_ns: int, state: str | None = None) -> Health:
         stream.told_ns = now_ns
-        detail = stream.detail(now_ns)
+        robot_ns = self.time.now_ns(now_ns)
+        detail = stream.detail(now_ns, robot_ns)
         detail |= {"labels": self.labels} if self.labels else {}
-        health = Health(self._robot, stream.name, state or stream.state, now_ns, detail)
+        health = Health(self._robot, stream.name, state or stream.state, robot_ns, detail)
         self._told[stream.name] = health
         return health

@@ -20,11 +20,12 @@ from bindstream import host, wire
 from bindstream.types import Embedding, Event
 from bindstream.wire import Message
 from pipeline import take_over
+from pipeline.clock import LEAD_NS
 from pipeline.epochs import Epochs, state_dir
 from pipeline.inbox import Inbox, newest_vectors
 from pipeline.learning import Learning
 from pipeline.link import address
-from pipeline.messages import Hello, Introduce, Resume, State, Upward
+from pipeline.messages import Hello, Introduce, Now, Resume, State, Upward
 from pipeline.plan import LivePlan, RobotPlan
 from pipeline.publication import Publication
 from pipeline.seen import Seen
@@ -36,6 +37,8 @@ REJOIN_S = 1.0
 """Readers of a predecessor need so long to reconnect: only then are its streams asked what it left
 open, or nobody would hear the answer."""
 WATCH_S = 0.25
+TELL_NS = LEAD_NS // 20
+"""The streams are told at once when their robot's time has gone on by so much."""
 KEEP_S = 1.0
 HUNG_S = 20.0
 
@@ -57,8 +60,12 @@ class Publish:
         try:
             self._epochs = Epochs(state_dir() / f"{plan.robot}.epochs.json")
             epoch, next_epoch = self._epochs.next(), self._epochs.next
-            self._publication = Publication(plan.robot, epoch, next_epoch, self._life)
-            self._inbox = Inbox(self._context, address(plan.robot), self._now_ns, self._refuse)
+            name, timing = plan.robot, plan.timing
+            self._publication = Publication(name, epoch, next_epoch, self._life, timing)
+            self._live_time = self._publication.time.is_live
+            self._inbox = Inbox(
+                self._context, address(name), self._now_ns, self._refuse, gathers=self._live_time
+            )
             self._readers = take_over.readers(self._context, plan.endpoint)
         except BaseException:
             self._context.destroy(linger=0)
@@ -71,7 +78,7 @@ class Publish:
         self._learning = Learning(speaker, lambda why: self._news.append(("labels_failed", why)))
         self._asked: set[bytes] = set()
         self._step_ns = 0
-        self._tick_ns = 0
+        self._tick_ns = self._told_ns = 0
         self._beat_s = self._watched_s = time.monotonic()
         self._born_s = time.monotonic()
         self._seen = Seen()
@@ -141,14 +148,25 @@ class Publish:
                 self._obey(self._told)
             period_ns, delay_ns = self._period_ns(), round(self._live.scene_delay_s * 1e9)
             wait_ms = (self._tick_ns + delay_ns - self._now_ns()) // 1_000_000 + 1
+            wait_ms = wait_ms if self._live_time else 100
             self._serve(dict(poller.poll(max(0, min(100, wait_ms)))))
             if self._beat_s - self._watched_s >= WATCH_S:
                 self._watch()
-            if self._now_ns() >= self._tick_ns + delay_ns:
+            if not self._live_time:
+                self._advance(TELL_NS)
+            elif self._now_ns() >= self._tick_ns + delay_ns:
                 self._tick(self._tick_ns)
                 next_ns = self._now_ns() // period_ns * period_ns
                 self._tick_ns = max(self._tick_ns + period_ns, next_ns)
         self._farewell(poller)
+
+    def _advance(self, told_every_ns: int) -> None:
+        """Streams tell the time: the scenes that are due by it, and to the streams what it is."""
+        self._say(self._publication.advance(self._now_ns()))
+        robot_ns = self._publication.time.watermark_ns
+        if robot_ns - self._told_ns >= told_every_ns:
+            self._told_ns = robot_ns
+            self._inbox.tell_all(Now(robot_ns))
 
     def _set_tick(self) -> None:
         """The next scene, on the Unix grid of the clock as it is now."""
@@ -197,6 +215,8 @@ class Publish:
     def _answer(self, sender: bytes, message: Upward, overtaken: bool) -> list[Message]:
         publication = self._publication
         if isinstance(message, Hello):
+            if not self._live_time and time.monotonic() - self._born_s < REJOIN_S:
+                return []  # readers who wait are to see the first window: it asks again
             grant, said = publication.greet(message, self._now_ns(), self._offset_ns)
             self._inbox.know(message.stream, sender)
             self._inbox.reply(sender, grant)
@@ -224,7 +244,10 @@ class Publish:
 
     def _say(self, messages: Sequence[Message]) -> None:
         for message in messages:
-            frames = wire.encode(message, self._plan.dtype, self._offset_ns)
+            if self._live_time:
+                frames = wire.encode(message, self._plan.dtype, self._offset_ns)
+            else:  # which has nothing to do with anybody's clock
+                frames = wire.encode(message, self._plan.dtype, time="streams")
             self._readers.send_multipart(frames)
 
     def _watch(self) -> None:
@@ -237,11 +260,15 @@ class Publish:
             name, why = self._news.popleft()
             if name == "labels_failed":
                 self._publication.labels = why
-            self._say([Event(self._plan.robot, name, now_ns, {"why": why})])
+            robot_ns = self._publication.time.now_ns(now_ns)
+            self._say([Event(self._plan.robot, name, robot_ns, {"why": why})])
         self._say(self._publication.give_up(now_ns))
         self._inbox.settle(self._publication.settled())
         self._say(self._publication.watch(now_ns))
-        self._watch_clock(now_ns)
+        if self._live_time:
+            self._watch_clock(now_ns)
+        else:
+            self._advance(1)
         self._seen = self._publication.seen(now_ns)
 
     def _tick(self, tick_ns: int) -> None:

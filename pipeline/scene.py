@@ -34,22 +34,27 @@ def _no_words(_space_id: str, _present: Present) -> dict[str, str]:
 class Join:
     """Embeddings in, scenes out.
 
-    ``space_id``: the one space joined; None takes that of the first embedding.
+    ``space_id``: the one space joined; None takes that of the first embedding. ``kept`` embeddings
+    of a stream are held; None: all that a tick may still need, where streams run ahead.
     """
 
-    def __init__(self, robot: str, epoch: int, space_id: str | None = None) -> None:
+    def __init__(
+        self, robot: str, epoch: int, space_id: str | None = None, kept: int | None = KEPT
+    ) -> None:
         self._robot, self._epoch, self._seq = robot, epoch, 0
         self._streams: dict[str, Modality] = {}
         self._max_age_ns: dict[str, int] = {}
         self._configured: dict[str, float] = {}
         self._space_id, self._dim = space_id, 0
-        self._recent: dict[str, deque[Embedding]] = defaultdict(lambda: deque(maxlen=KEPT))
+        self._recent: dict[str, deque[Embedding]] = defaultdict(lambda: deque(maxlen=kept))
         self._counts: Counter[str] = Counter()
+        self._kept = kept
 
     def meet(self, stream: str, modality: Modality, max_age_ns: int) -> None:
         """A stream is a member from now on. After its window's end an embedding counts for
         ``max_age_ns`` (window length + hop is a good choice)."""
         self._streams[stream], self._max_age_ns[stream] = modality, max_age_ns
+        self._streams = dict(sorted(self._streams.items()))  # in whatever order they came
 
     def leave(self, stream: str) -> None:
         """It is a member no more."""
@@ -76,6 +81,8 @@ class Join:
     ) -> Scene | None:
         """The scene at ``tick_ns``; None, taking no seq, where there is no member or their
         mean has no direction. ``words`` is asked of the very members that are joined."""
+        if self._kept is None:
+            self._forget(tick_ns)
         members = self._members(tick_ns)
         weights = self._weights(members)
         if not weights:
@@ -100,10 +107,21 @@ class Join:
         self._seq += 1
         return scene
 
+    def first_end(self, after_ns: int | None) -> int | None:
+        """The earliest end of an embedding held, of those after a time."""
+        ends = (e.end_ns for recent in self._recent.values() for e in recent)
+        return min((ns for ns in ends if after_ns is None or ns > after_ns), default=None)
+
     def stats(self) -> dict[str, int]:
         """Embeddings refused by reason (unknown_stream, other_space, not_finite, old), and
         ticks without a scene (no_member, no_direction)."""
         return dict(self._counts)
+
+    def _forget(self, tick_ns: int) -> None:
+        """What a newer one has followed by this tick, no tick needs any more."""
+        for recent in self._recent.values():
+            while len(recent) > 1 and recent[1].end_ns <= tick_ns:
+                recent.popleft()
 
     def _refusal(self, e: Embedding) -> str:
         recent = self._recent.get(e.stream)

@@ -12,7 +12,8 @@ from bindstream.types import Health
 class Seen(msgspec.Struct, frozen=True):
     """Never changed once made. ``told``: of each stream, the newest health that readers got.
 
-    ``ailing``: why a stream delivers nothing, of the ``judged`` ones that should.
+    ``ailing``: why a stream delivers nothing, of the ``judged`` ones that should. ``time``: of a
+    robot whose streams tell it, what it is and for whom they wait.
     """
 
     robot: str = ""
@@ -22,6 +23,7 @@ class Seen(msgspec.Struct, frozen=True):
     labels: str = ""
     judged: int = 0
     ailing: dict[str, str] = {}
+    time: dict[str, Any] = {}
 
     def status(self) -> dict[str, Any]:
         """Everything about every stream as plain data; {} before there is any."""
@@ -33,6 +35,7 @@ class Seen(msgspec.Struct, frozen=True):
             "scene": self.scene,
             "refused": self.refused,
             "labels": self.labels,
+            **({"time": self.time} if self.time else {}),
         }
 
     def health(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ _ENCODER_BUSY = frozenset({Reason.SUPERSEDED, Reason.ENCODER_TIMEOUT, Reason.LAT
 
 
 class Stream:
-    """What is known of one stream. Times are the robot's."""
+    """What is known of one stream. ``now_ns`` is the host's time, which is a live robot's."""
 
     def __init__(self, name: str, now_ns: int = 0) -> None:
         self.name = name
@@ -41,6 +41,8 @@ class Stream:
         self.failed = False
         self.heard_ns = now_ns
         self.told_ns = 0
+        self.progress_ns: int | None = None  # all windows that end by then were opened
+        self._vector_ns = 0  # of the host's time, when the newest vector left
         self._drops: deque[Reason] = deque(maxlen=RECENT)  # since the newest vector
         self._changed_ns = 0
 
@@ -52,6 +54,26 @@ class Stream:
         if self.failed:
             return "failed"
         return self.said.state if self.said else "opening"
+
+    @property
+    def done_ns(self) -> int | None:
+        """All its windows that end by then have had their outcome; None: nothing is known yet."""
+        window = self.ledger.first()
+        if window is None or self.progress_ns is None:
+            return self.progress_ns
+        return min(self.progress_ns, window.end_ns - 1)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an outcome may come that was not told yet."""
+        return not self.failed and self.ledger.first() is not None
+
+    @property
+    def holds_time(self) -> bool:
+        """Whether the robot's time, where streams tell it, waits for this one."""
+        if self.ended:
+            return False
+        return self.state not in ("paused", "ended") or self.ledger.first() is not None
 
     @property
     def modality(self) -> Modality:
@@ -72,6 +94,7 @@ class Stream:
     def begin(self, epoch: int, instance: str, about: About) -> None:
         """It starts, or goes on, in this epoch."""
         self.epoch, self.instance, self.about, self.ended = epoch, instance, about, False
+        self.progress_ns = None
 
     def end(self, epoch: int, now_ns: int) -> None:
         """It said goodbye."""
@@ -88,6 +111,7 @@ class Stream:
         self.heard_ns += step_ns
         self.told_ns += step_ns
         self._changed_ns += step_ns
+        self._vector_ns += step_ns if self._vector_ns else 0
 
     def is_silent(self, now_ns: int) -> bool:
         """Whether it should have spoken by now."""
@@ -98,9 +122,9 @@ class Stream:
         """A window left without a vector."""
         self._drops.append(reason)
 
-    def note_vector(self, embedding: Embedding) -> None:
+    def note_vector(self, embedding: Embedding, now_ns: int) -> None:
         """A vector left."""
-        self.newest = embedding
+        self.newest, self._vector_ns = embedding, now_ns
         self.ages.add(embedding)
         self._drops.clear()
 
@@ -127,9 +151,10 @@ class Stream:
             return self.why(now_ns)[0] or "nothing published yet"
         return self._drought(now_ns)[0]
 
-    def detail(self, now_ns: int) -> dict[str, Any]:
-        """All of it as plain data, for health messages and HTTP."""
-        said, ages = self.said, self.ages.summary(now_ns)
+    def detail(self, now_ns: int, robot_ns: int) -> dict[str, Any]:
+        """All of it as plain data, for health messages and HTTP. Silences are of the host's time,
+        ages and rates of the robot's."""
+        said, ages = self.said, self.ages.summary(robot_ns)
         why, since_ns = self.why(now_ns)
         return {
             **(said.counters if said else {}),
@@ -140,7 +165,7 @@ class Stream:
             "since_ns": since_ns,
             "rate_hz": said.rate_hz if said and not self.failed else 0.0,
             "wanted_rate_hz": said.wanted_rate_hz if said else 0.0,
-            "published_hz": self.ages.rate_hz(now_ns),
+            "published_hz": self.ages.rate_hz(robot_ns),
             "ledger": self.ledger.accounts(),
             "age_ms": ages["age"],
             "stages_ms": {name: ages[name].get("p50") for name in STAGE_NAMES},
@@ -157,7 +182,7 @@ class Stream:
 
     def _drought(self, now_ns: int) -> tuple[str, int]:
         """Why no vector comes while the sensor runs."""
-        since_ns = max(self._changed_ns, self.newest.published_ns if self.newest else 0)
+        since_ns = max(self._changed_ns, self._vector_ns)
         silent_s = (now_ns - since_ns) / 1e9
         if silent_s <= max(STALE_S, LATE_FACTOR * self.hop_ns / 1e9):
             return "", 0

@@ -8,13 +8,27 @@ import threading
 import time
 import uuid
 
+import msgspec
+
 from bindstream.types import Embedding, Encoding, Reason, Stamped, Tombstone, Window
 from pipeline.border import plain
+from pipeline.clock import StreamClock
 from pipeline.link import Link, address
-from pipeline.messages import About, Bye, Grant, Happened, Hello, Opened, State
+from pipeline.messages import (
+    About,
+    Bye,
+    Grant,
+    Happened,
+    Hello,
+    Opened,
+    Progress,
+    State,
+)
 from pipeline.plan import StreamPlan
 
 COMPLAIN_EVERY_S = 1.0
+STEP_NS = 50_000_000
+"""A stream tells how far it has come at least so often, of its own time."""
 UNHEARD_LOG_EVERY = 20
 UNHEARD = (
     "stream '%s': no publisher answers at %s on host %s; where Ray has several hosts, labels must "
@@ -29,20 +43,27 @@ class Teller:
 
     def __init__(self, plan: StreamPlan, app: str) -> None:
         deadline_ns = round(plan.deadline_s * 1e9)
-        about = About(plan.modality, plan.hop_ns, deadline_ns, app=app)
-        self._hello = Hello(plan.stream, uuid.uuid4().hex, about)
+        self._about = About(plan.modality, plan.hop_ns, deadline_ns, app=app)
+        self._instance = uuid.uuid4().hex
         self._plan = plan
         self._link = Link(address(plan.robot))
         self.grant = Grant(0, time.time_ns() - time.monotonic_ns())
+        self.clock = StreamClock(self.grant.offset_ns)
+        self._come_ns = self._told_ns = 0
         self._complained_s: dict[str, float] = {}
 
-    def meet(self, stop: threading.Event) -> bool:
-        """Ask until a publisher grants an epoch. False when told to stop before."""
-        unheard = 0
+    def meet(self, stop: threading.Event, starts_ns: int = 0) -> bool:
+        """Ask until a publisher grants an epoch. False when told to stop before.
+
+        ``starts_ns``: of a recording, when it begins.
+        """
+        about = msgspec.structs.replace(self._about, starts_ns=starts_ns)
+        hello, unheard = Hello(self._plan.stream, self._instance, about), 0
         while not stop.is_set():
-            grant = self._link.ask(self._hello, 1.0)
+            grant = self._link.ask(hello, 1.0)
             if grant is not None:
                 self.grant = grant
+                self.clock = StreamClock(grant.offset_ns, grant.timing)
                 return True
             unheard += 1
             if unheard % UNHEARD_LOG_EVERY == 0:
@@ -52,11 +73,36 @@ class Teller:
 
     def now_ns(self) -> int:
         """The robot's clock."""
-        return time.monotonic_ns() + self.grant.offset_ns
+        return self.clock.now_ns(time.monotonic_ns())
+
+    def stamp_ns(self, captured_ns: int) -> int:
+        """Now, for what is done with a window captured then."""
+        return self.clock.stamp_ns(time.monotonic_ns(), captured_ns)
+
+    @property
+    def unsettled(self) -> int:
+        """Windows whose outcome readers may not have been told yet."""
+        return self._link.unsettled
 
     def listen(self) -> None:
         """Take in what the publisher says; call it now and then. Never blocks."""
         self._link.listen()
+        self.clock.hear(self._link.robot_ns)
+
+    def come_to(self, done_ns: int) -> None:
+        """All windows that end by then were opened; told in steps, where streams tell the time."""
+        if self.clock.is_live:
+            return
+        self._come_ns = done_ns
+        self.clock.come_to(done_ns)
+        if abs(done_ns - self._told_ns) >= STEP_NS:
+            self.progress()
+
+    def progress(self, *, again: bool = False) -> None:
+        """Tell what was not told of it; ``again``: a publisher may be new."""
+        if self._come_ns and (again or self._come_ns != self._told_ns):
+            self._told_ns = self._come_ns
+            self._link.send(Progress(self._plan.stream, self.grant.epoch, self._come_ns))
 
     def stamp(self, seq: int = 0) -> Stamped:
         """What a window of this start is stamped with, but for its times."""
@@ -82,7 +128,7 @@ class Teller:
                 **window.stamp(),
                 captured_ns=window.captured_ns,
                 windowed_ns=window.windowed_ns,
-                encoded_ns=self.now_ns(),
+                encoded_ns=self.stamp_ns(window.captured_ns),
                 queue_ms=encoding.queue_ms,
                 encode_ms=encoding.encode_ms,
                 n_missing=window.n_missing,

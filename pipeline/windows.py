@@ -85,6 +85,8 @@ class Windower:
         self._next_end_ns: int | None = None
         self._began = False
         self._hole: tuple[int, int] | None = None
+        self.known_ns: int | None = None
+        """All windows that end by then were given; None before the first sample."""
 
     @property
     def seq(self) -> int:
@@ -128,6 +130,7 @@ class Windower:
 
     def _cut_until(self, known_until_ns: int, arrival_ns: int) -> list[Outcome]:
         outcomes: list[Outcome] = []
+        self.known_ns = known_until_ns
         end_ns = self._next_end()
         while end_ns is not None and end_ns <= known_until_ns:
             start_ns = end_ns - self.length_ns

@@ -15,7 +15,9 @@ from bindstream.errors import ConfigError, MissingExtra
 from bindstream.types import Modality, Sample
 
 Clock: TypeAlias = Callable[[], int]
-"""Returns the robot host's time: int nanoseconds since the Unix epoch."""
+"""Returns the robot host's time: int nanoseconds since the Unix epoch. To a recording it says up to
+when its samples are due: a sample is given out once its ``t_ns`` is not after it. Where nobody
+waits that is long after any sample."""
 
 
 class Driver(Protocol):
@@ -26,6 +28,11 @@ class Driver(Protocol):
     how much later than the event ``t_ns`` may be, at most: `bindstream look` shows it. A driver
     may have ``counters``, a dict of name to int: they are shown in the stream's health; and
     ``why``, in words, for as long as what comes cannot be used.
+
+    A driver that plays the past says ``recorded = True`` and has ``starts_ns``, known before it is
+    open: when the recording begins, the same for all its streams. ``arrival_ns`` of its samples is
+    the recorded one too, or ``t_ns``. It wants a robot whose ``time`` is ``streams``: then it is
+    read no faster than its windows are encoded, and never closed for being silent.
     """
 
     modality: Modality

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bindstream.command.nearest import did_you_mean
 from bindstream.endpoint import as_endpoint
@@ -164,13 +164,25 @@ class QuestionArgs(_Strict):
 class RobotArgs(_Strict):
     """A robot's publisher and HTTP: an application of its own.
 
-    ``encoder`` is asked for words. ``labels`` pins it to its host: a Ray label selector.
+    ``encoder`` is asked for words. ``labels`` pins it to its host: a Ray label selector. ``time``
+    says whose it is: the host's, or its streams' own, so that a recording's windows are not late.
+    ``speed`` of recorded streams: 1, N times, or "max", as fast as the encoder takes them.
     """
 
     name: str = Field("robot", pattern=_NAME)
     encoder: str = "encoder"
     labels: dict[str, str] = {}
     publish: PublishArgs = PublishArgs()
+    time: Literal["live", "streams"] = "live"
+    speed: Annotated[float, Field(gt=0, le=1000)] | Literal["max"] = 1.0
+
+    @model_validator(mode="after")
+    def _a_pace_of_its_own(self) -> Self:
+        if self.time == "live" and self.speed != 1:
+            raise ValueError(
+                f"speed {self.speed} needs time: streams; the time of a live robot has its own"
+            )
+        return self
 
 
 class LiveArgs(_Strict):

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from bindstream.errors import ConfigError
 from deploy.config.arguments import LIVE_MODELS, LiveArgs, RobotArgs, StreamArgs
 from deploy.config.complaints import complaints
+from pipeline.clock import AS_FAST_AS_IT_CAN, Timing
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
 
 
@@ -29,7 +30,9 @@ def stream_plan(args: StreamArgs) -> StreamPlan:
 
 def robot_plan(args: RobotArgs) -> RobotPlan:
     """What a publisher is told at its start."""
-    return RobotPlan(args.name, args.publish.endpoint, args.publish.dtype)
+    speed = AS_FAST_AS_IT_CAN if args.speed == "max" else args.speed
+    timing = Timing(args.time, speed)
+    return RobotPlan(args.name, args.publish.endpoint, args.publish.dtype, timing)
 
 
 def read_live(user_config: Any) -> LivePlan:

@@ -25,6 +25,7 @@ from bindstream.types import Embedding, Event, Health, Modality, Sample, Tombsto
 from bindstream.wire import Message
 from encoders.batcher import Batcher
 from encoders.offer import formats_of
+from pipeline.clock import LIVE, Timing
 from pipeline.ingest import Ingest
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
 from pipeline.publish import Publish
@@ -151,9 +152,11 @@ class Robot:
         *streams: str,
         questions: list[QuestionPlan] | None = None,
         endpoint: str | None = None,
+        timing: Timing = LIVE,
     ) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="bs-t-", dir="/tmp"))
-        self.plan = RobotPlan("rover", endpoint or f"tcp://127.0.0.1:{free_port()}")
+        endpoint = endpoint or f"tcp://127.0.0.1:{free_port()}"
+        self.plan = RobotPlan("rover", endpoint, timing=timing)
         self.live = LivePlan(
             expect=streams,
             scene_hop_s=0.2,

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Tombstone
 from pipeline.messages import About, Bye, Happened, Hello, Opened, Resume, State
 from pipeline.plan import LivePlan
-from pipeline.publication import FORGET_NS, PATIENCE_NS, SLEPT_NS, Publication
+from pipeline.publication import FORGET_NS, SLEPT_NS, Publication
+from pipeline.robot_time import OUTCOME_NS
 from pipeline.stream import SILENT_NS, START_NS, Stream
 from pipeline.words import Question
 from tests.pipeline import messages
@@ -181,7 +182,7 @@ def test_a_lost_outcome_holds_up_nobody_for_long():
     for seq in range(3):
         p.hear(opened(epoch, seq), T_NS)
     assert p.hear(encoded(epoch, 1), T_NS) == []
-    deadline_ns = T_NS + 5 * S + PATIENCE_NS
+    deadline_ns = T_NS + 5 * S + OUTCOME_NS
     assert p.give_up(deadline_ns) == []
     said = p.give_up(deadline_ns + 1)
     assert outcomes(said) == [(epoch, 0, "crash_lost"), (epoch, 1, "superseded")]  # waited too long
