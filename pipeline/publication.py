@@ -18,12 +18,10 @@ from bindstream.types import (
     Health,
     Reason,
     Scene,
-    Stamped,
     Tombstone,
 )
 from bindstream.wire import Message
 from pipeline.clock import Timing
-from pipeline.ledger import PUBLISHED, OpenWindow
 from pipeline.messages import (
     Bye,
     Grant,
@@ -35,12 +33,12 @@ from pipeline.messages import (
     State,
     Upward,
 )
+from pipeline.outcomes import Outcomes
 from pipeline.plan import LivePlan
 from pipeline.robot_time import RobotTime
 from pipeline.scene import KEPT, Join
 from pipeline.seen import Seen
 from pipeline.stream import Stream
-from pipeline.words import Asked
 
 MEMBER_S = 2.0
 """A member of a scene may be so much older than its hop, where nothing else is said."""
@@ -73,12 +71,10 @@ class Publication:
         self._life = life
         self._next_epoch = next_epoch
         self._live = LivePlan()
-        self.asked = Asked()
         self._streams: dict[str, Stream] = {}
         self.time = RobotTime(timing)
         self._join = Join(robot, epoch, kept=KEPT if self.time.is_live else None)
-        self._settled: dict[str, tuple[int, int]] = {}
-        self._told: dict[str, Health] = {}
+        self.outcomes = Outcomes(life, self.time, self._join.add)
         self._watched_ns: int | None = None
         self.refused = 0
         self.labels = ""
@@ -104,7 +100,7 @@ class Publication:
             return Grant(stream.epoch, offset_ns, self._life, timing), []
         epoch = self._next_epoch()
         said = [*self._hear_of(stream, now_ns)]
-        said += self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
+        said += self.outcomes.end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
         self._begin(stream, epoch, hello)
         said.append(self._event("stream_started", now_ns, stream=stream.name, epoch=epoch))
         return Grant(epoch, offset_ns, self._life, timing), said
@@ -142,12 +138,11 @@ class Publication:
     def _take(self, stream: Stream, message: Upward, now_ns: int, overtaken: bool) -> list[Message]:
         match message:
             case Opened():
-                until_ns = self.time.outcome_until_ns(message.end_ns + stream.deadline_ns, now_ns)
-                stream.ledger.open(message, until_ns)
+                self.outcomes.open(stream, message, now_ns)
             case Embedding():
-                return self._encoded(stream, message, now_ns, overtaken)
+                return [*self.outcomes.encoded(stream, message, now_ns, overtaken=overtaken)]
             case Tombstone():
-                return self._finish(stream, message, message.reason, now_ns)
+                return [*self.outcomes.dropped(stream, message, now_ns)]
             case State():
                 stream.hear(message, now_ns)
                 return [self._health(stream, now_ns)]
@@ -158,15 +153,10 @@ class Publication:
             case Resume():
                 return self._resume(stream, message, now_ns)
             case Bye():
-                said = self._end(stream, message.epoch, Reason.SHUTDOWN, now_ns)
+                said = self.outcomes.end(stream, message.epoch, Reason.SHUTDOWN, now_ns)
                 stream.end(message.epoch, now_ns)
                 return [*said, self._health(stream, now_ns)]
         return []
-
-    def settled(self) -> dict[str, tuple[int, int]]:
-        """Per stream the newest (epoch, seq) that readers were told of since the last call."""
-        news, self._settled = self._settled, {}
-        return news
 
     def shift(self, step_ns: int) -> None:
         """The streams' clock is taken over: it is ``step_ns`` ahead of what was given so far."""
@@ -195,13 +185,8 @@ class Publication:
         return said
 
     def give_up(self, now_ns: int) -> list[Message]:
-        """Tombstones of windows whose outcome got lost on its way, and what waited for them."""
-        said: list[Message] = []
-        for stream in self._streams.values():
-            while (lost := stream.ledger.overdue(now_ns)) is not None:
-                said.append(self._depart(stream, lost, Reason.CRASH_LOST, now_ns))
-                said += self._leave(stream, now_ns)
-        return said
+        """What is told of windows whose outcome got lost on its way."""
+        return [*self.outcomes.give_up(self._streams.values(), now_ns)]
 
     def advance(self, now_ns: int) -> list[Message]:
         """Where streams tell the time: let it follow them; return the scenes that are due by it."""
@@ -217,7 +202,7 @@ class Publication:
 
     def scene(self, tick_ns: int, now_ns: int) -> Scene | None:
         """The scene at a tick of the Unix grid; None where no stream has anything new enough."""
-        scene = self._join.tick(tick_ns, self.asked.of_scene)
+        scene = self._join.tick(tick_ns, self.outcomes.asked.of_scene)
         published_ns = self.time.stamp_ns(now_ns, tick_ns)
         return scene and replace(scene, published_ns=published_ns, life=self._life)
 
@@ -229,7 +214,7 @@ class Publication:
         """The publisher stops: whatever is still open is dropped as ``shutdown``."""
         said: list[Message] = []
         for stream in self._streams.values():
-            said += self._end(stream, stream.epoch, Reason.SHUTDOWN, now_ns)
+            said += self.outcomes.end(stream, stream.epoch, Reason.SHUTDOWN, now_ns)
             said.append(self._health(stream, now_ns, "stopped"))
         return said
 
@@ -238,7 +223,7 @@ class Publication:
         judged = [s for s in self._streams.values() if s.state not in ("paused", "ended")]
         return Seen(
             robot=self._robot,
-            told=tuple(self._told.values()),
+            told=tuple(s.told for s in self._streams.values() if s.told),
             scene=self._join.stats(),
             refused=self.refused,
             labels=self.labels,
@@ -271,7 +256,6 @@ class Publication:
         ]
         for stream in gone:
             del self._streams[stream.name]
-            self._told.pop(stream.name, None)
             self._join.leave(stream.name)
         return [self._event("stream_removed", now_ns, stream=stream.name) for stream in gone]
 
@@ -298,59 +282,11 @@ class Publication:
     def _resume(self, stream: Stream, m: Resume, now_ns: int) -> list[Message]:
         if m.epoch == stream.epoch:
             return []
-        said = self._end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
+        said = self.outcomes.end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
         self._begin(stream, m.epoch, m)
         self.time.take_over(m.timing)
         stream.ledger.adopt(m.epoch, m.next_seq)
-        return said
-
-    def _encoded(self, stream: Stream, m: Embedding, now_ns: int, overtaken: bool) -> list[Message]:
-        waited_ns = now_ns - m.encoded_ns if self.time.is_live else 0
-        if overtaken and waited_ns > stream.hop_ns:  # here, and a newer one is in
-            return self._finish(stream, m, Reason.SUPERSEDED, now_ns)
-        words = self.asked.of_vector(m.modality, m.space_id, m.vector)
-        return self._finish(stream, m, replace(m, words=words, life=self._life), now_ns)
-
-    def _finish(
-        self, stream: Stream, window: Stamped, outcome: Embedding | Reason, now_ns: int
-    ) -> list[Message]:
-        stream.order.finish(window.epoch, window.seq, outcome)
-        return self._leave(stream, now_ns)
-
-    def _leave(self, stream: Stream, now_ns: int) -> list[Message]:
-        return [self._depart(stream, *left, now_ns) for left in stream.order.leave()]
-
-    def _end(self, stream: Stream, epoch: int, reason: Reason, now_ns: int) -> list[Message]:
-        """What an epoch left open, as tombstones, in the order of seq with what was held back."""
-        left = stream.order.leave_all(epoch, reason)
-        said: list[Message] = [self._depart(stream, *one, now_ns) for one in left]
-        stream.ledger.seal(epoch)
-        return said
-
-    def _depart(
-        self, stream: Stream, window: OpenWindow, outcome: Embedding | Reason, now_ns: int
-    ) -> Embedding | Tombstone:
-        """Close the account of a window and stamp its outcome now: it may have waited long.
-
-        A live robot's vector that is past its deadline by now is no news: it is superseded.
-        """
-        overdue = self.time.is_live and now_ns - window.end_ns > stream.deadline_ns
-        if isinstance(outcome, Embedding) and overdue:
-            outcome = Reason.SUPERSEDED
-        self._settled[stream.name] = window.epoch, window.seq
-        if isinstance(outcome, Reason):
-            stream.ledger.close(window.epoch, window.seq, outcome)
-            stream.note_drop(outcome)
-            told_ns = self.time.stamp_ns(now_ns, window.end_ns)
-            return Tombstone(
-                **window.stamp(), reason=outcome, published_ns=told_ns, life=self._life
-            )
-        stream.ledger.close(window.epoch, window.seq, PUBLISHED)
-        published_ns = self.time.stamp_ns(now_ns, outcome.captured_ns)
-        embedding = replace(outcome, **window.stamp(), published_ns=published_ns)
-        stream.note_vector(embedding, now_ns)
-        self._join.add(embedding)
-        return embedding
+        return [*said]
 
     def _event(self, name: str, now_ns: int, **detail: Any) -> Event:
         return Event(self._robot, name, self.time.now_ns(now_ns), detail)
@@ -361,5 +297,5 @@ class Publication:
         detail = stream.detail(now_ns, robot_ns)
         detail |= {"labels": self.labels} if self.labels else {}
         health = Health(self._robot, stream.name, state or stream.state, robot_ns, detail)
-        self._told[stream.name] = health
+        stream.told = health
         return health

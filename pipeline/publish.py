@@ -197,7 +197,7 @@ class Publish:
         for sender, m in heard:
             overtaken = isinstance(m, Embedding) and (m.epoch, m.seq) < newest[m.stream]
             self._hear(sender, m, overtaken)
-        self._inbox.settle(self._publication.settled())
+        self._inbox.settle(self._publication.outcomes.settled())
 
     def _hear(self, sender: bytes, message: Upward, overtaken: bool) -> None:
         try:
@@ -254,7 +254,7 @@ class Publish:
         """What does not hang on scenes: silent streams, lost outcomes, news of other threads."""
         self._watched_s, now_ns = self._beat_s, self._now_ns()
         if (learnt := self._learning.take()) is not None:
-            self._publication.asked.ask(*learnt)
+            self._publication.outcomes.asked.ask(*learnt)
             self._publication.labels = ""
         while self._news:
             name, why = self._news.popleft()
@@ -263,7 +263,7 @@ class Publish:
             robot_ns = self._publication.time.now_ns(now_ns)
             self._say([Event(self._plan.robot, name, robot_ns, {"why": why})])
         self._say(self._publication.give_up(now_ns))
-        self._inbox.settle(self._publication.settled())
+        self._inbox.settle(self._publication.outcomes.settled())
         self._say(self._publication.watch(now_ns))
         if self._live_time:
             self._watch_clock(now_ns)
@@ -292,7 +292,7 @@ class Publish:
         while time.monotonic() < until_s and not self._publication.all_ended():
             self._serve(dict(poller.poll(50)))
         self._say(self._publication.shut(self._now_ns()))
-        self._inbox.settle(self._publication.settled())
+        self._inbox.settle(self._publication.outcomes.settled())
 
     # threads that may wait --------------------------------------------------------------------
 

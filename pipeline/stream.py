@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import Any
 
-from bindstream.types import Embedding, Modality, Reason
+from bindstream.types import Embedding, Health, Modality, Reason
 from pipeline.ages import Ages
 from pipeline.ledger import Ledger
 from pipeline.messages import About, State
@@ -40,6 +40,7 @@ class Stream:
         self.ended = False
         self.failed = False
         self.heard_ns = now_ns
+        self.told: Health | None = None  # what readers got last, and when
         self.told_ns = 0
         self.progress_ns: int | None = None  # all windows that end by then were opened
         self._vector_ns = 0  # of the host's time, when the newest vector left

@@ -301,7 +301,7 @@ def test_a_restarted_publisher_goes_on_with_running_epochs():
     assert (sums["captured"], sums["published"], sums["open"]) == (2, 2, 0)
     assert sums["refused"] == {}
     assert status(p, T_NS)["refused"] == 0
-    assert p.settled() == {"front": (7, 12)}
+    assert p.outcomes.settled() == {"front": (7, 12)}
     assert status(p, T_NS)["streams"]["front"]["epoch"] == 7
     assert not p.all_ended()
     assert epoch_of(p, "b") == 41
@@ -408,7 +408,7 @@ def question(axis: int = 0) -> Question:
 def test_words_are_answered_within_their_space_only():
     """Breaks if vectors of two spaces are compared: a word that means nothing, or a crash."""
     p = publication()
-    p.asked.ask([question()], "toy:000000000000")
+    p.outcomes.asked.ask([question()], "toy:000000000000")
     epoch = epoch_of(p)
     for seq in range(2):
         p.hear(opened(epoch, seq), T_NS)
@@ -422,7 +422,7 @@ def test_words_are_answered_within_their_space_only():
 def test_a_scene_joins_what_was_published_and_answers():
     """Breaks if scenes are not stamped, not answered, or made of nothing."""
     p = publication(first_epoch=40)
-    p.asked.ask([question()], "toy:000000000000")
+    p.outcomes.asked.ask([question()], "toy:000000000000")
     assert p.scene(T_NS, T_NS) is None
     epoch = epoch_of(p)
     epoch_of(p, stream="imu")
@@ -447,7 +447,7 @@ def test_words_of_a_scene_are_those_of_its_members():
     """Breaks if words, vector and members of one message come from different data: a newer vector
     that ends after the tick is no member of the scene, and has no say in its words."""
     p = publication()
-    p.asked.ask([question()], "toy:000000000000")
+    p.outcomes.asked.ask([question()], "toy:000000000000")
     epoch = epoch_of(p)
     for seq, axis in ((0, 0), (1, 1)):
         p.hear(opened(epoch, seq), T_NS + S)
