@@ -9,8 +9,9 @@ weighted mean: ImageBind's modalities share one space, so their sum means "all o
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict, deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -31,6 +32,21 @@ def _no_words(_space_id: str, _present: Present) -> dict[str, str]:
     return {}
 
 
+@dataclass(slots=True)
+class _Member:
+    """One stream: for how long its embeddings count, and the newest of them, oldest first."""
+
+    modality: Modality
+    max_age_ns: int
+    recent: deque[Embedding]
+
+    def at(self, tick_ns: int) -> Embedding | None:
+        """The newest that ends by the tick and is young enough."""
+        oldest_ns = tick_ns - self.max_age_ns
+        fitting = [e for e in self.recent if oldest_ns <= e.end_ns <= tick_ns]
+        return fitting[-1] if fitting else None
+
+
 class Join:
     """Embeddings in, scenes out.
 
@@ -42,24 +58,23 @@ class Join:
         self, robot: str, epoch: int, space_id: str | None = None, kept: int | None = KEPT
     ) -> None:
         self._robot, self._epoch, self._seq = robot, epoch, 0
-        self._streams: dict[str, Modality] = {}
-        self._max_age_ns: dict[str, int] = {}
+        self._members: dict[str, _Member] = {}
         self._configured: dict[str, float] = {}
         self._space_id, self._dim = space_id, 0
-        self._recent: dict[str, deque[Embedding]] = defaultdict(lambda: deque(maxlen=kept))
         self._counts: Counter[str] = Counter()
         self._kept = kept
 
     def meet(self, stream: str, modality: Modality, max_age_ns: int) -> None:
         """A stream is a member from now on. After its window's end an embedding counts for
         ``max_age_ns`` (window length + hop is a good choice)."""
-        self._streams[stream], self._max_age_ns[stream] = modality, max_age_ns
-        self._streams = dict(sorted(self._streams.items()))  # in whatever order they came
+        known = self._members.get(stream)
+        recent = known.recent if known else deque(maxlen=self._kept)
+        self._members[stream] = _Member(modality, max_age_ns, recent)
+        self._members = dict(sorted(self._members.items()))  # in whatever order they came
 
     def leave(self, stream: str) -> None:
         """It is a member no more."""
-        self._streams.pop(stream, None)
-        self._recent.pop(stream, None)
+        self._members.pop(stream, None)
 
     def configure(self, weights: Mapping[str, float]) -> None:
         """Weights per stream; those not named keep the default; they are scaled to a sum of 1
@@ -73,7 +88,7 @@ class Join:
             self._counts[refusal] += 1
             return False
         self._space_id, self._dim = embedding.space_id, len(embedding.vector)
-        self._recent[embedding.stream].append(embedding)
+        self._members[embedding.stream].recent.append(embedding)
         return True
 
     def tick(
@@ -83,12 +98,12 @@ class Join:
         mean has no direction. ``words`` is asked of the very members that are joined."""
         if self._kept is None:
             self._forget(tick_ns)
-        members = self._members(tick_ns)
-        weights = self._weights(members)
+        joined = {s: e for s, member in self._members.items() if (e := member.at(tick_ns))}
+        weights = self._weights(joined)
         if not weights:
             self._counts["no_member"] += 1
             return None
-        present = [(self._streams[s], w, members[s].vector) for s, w in weights.items()]
+        present = [(e.modality, weights[s], e.vector) for s, e in joined.items()]
         vector = _mean([(vector, weight) for _, weight, vector in present])
         if vector is None:
             self._counts["no_direction"] += 1
@@ -100,7 +115,7 @@ class Join:
             end_ns=tick_ns,
             published_ns=0,
             space_id=self._space_id or "",
-            members=tuple(self._row(stream, members, weights, tick_ns) for stream in self._streams),
+            members=tuple(self._told(s, joined.get(s), weights, tick_ns) for s in self._members),
             vector=vector,
             words=words(self._space_id or "", present),
         )
@@ -109,7 +124,7 @@ class Join:
 
     def first_end(self, after_ns: int | None) -> int | None:
         """The earliest end of an embedding held, of those after a time."""
-        ends = (e.end_ns for recent in self._recent.values() for e in recent)
+        ends = (e.end_ns for m in self._members.values() for e in m.recent)
         return min((ns for ns in ends if after_ns is None or ns > after_ns), default=None)
 
     def stats(self) -> dict[str, int]:
@@ -119,13 +134,13 @@ class Join:
 
     def _forget(self, tick_ns: int) -> None:
         """What a newer one has followed by this tick, no tick needs any more."""
-        for recent in self._recent.values():
-            while len(recent) > 1 and recent[1].end_ns <= tick_ns:
-                recent.popleft()
+        for member in self._members.values():
+            while len(member.recent) > 1 and member.recent[1].end_ns <= tick_ns:
+                member.recent.popleft()
 
     def _refusal(self, e: Embedding) -> str:
-        recent = self._recent.get(e.stream)
-        if e.stream not in self._streams:
+        member = self._members.get(e.stream)
+        if member is None:
             return "unknown_stream"
         if self._space_id is not None and e.space_id != self._space_id:
             return "other_space"
@@ -133,41 +148,27 @@ class Join:
             return "other_space"
         if not np.isfinite(e.vector).all():
             return "not_finite"
-        if recent and (e.epoch, e.seq) <= (recent[-1].epoch, recent[-1].seq):
+        newest = member.recent[-1] if member.recent else None
+        if newest and (e.epoch, e.seq) <= (newest.epoch, newest.seq):
             return "old"
         return ""
 
-    def _members(self, tick_ns: int) -> dict[str, Embedding]:
-        """Per present stream its newest embedding that ends by the tick and is young enough."""
-        members = {}
-        for stream in self._streams:
-            oldest_ns = tick_ns - self._max_age_ns[stream]
-            fitting = [e for e in self._recent[stream] if oldest_ns <= e.end_ns <= tick_ns]
-            if fitting:
-                members[stream] = fitting[-1]
-        return members
-
-    def _weights(self, members: Mapping[str, Embedding]) -> dict[str, float]:
-        """Weights of the present streams, sum 1; empty where no member has any."""
-        per_modality = Counter(self._streams[stream] for stream in members)
+    def _weights(self, joined: Mapping[str, Embedding]) -> dict[str, float]:
+        """Weights of the streams joined, sum 1; empty where no member has any."""
+        alike = Counter(self._members[stream].modality for stream in joined)
         raw = {
-            s: self._configured.get(s, 1 / (len(per_modality) * per_modality[self._streams[s]]))
-            for s in members
+            s: self._configured.get(s, 1 / (len(alike) * alike[self._members[s].modality]))
+            for s in joined
         }
         total = sum(raw.values())
         return {s: w / total for s, w in raw.items()} if total > 0 else {}
 
-    def _row(
-        self,
-        stream: str,
-        members: Mapping[str, Embedding],
-        weights: Mapping[str, float],
-        tick_ns: int,
+    def _told(
+        self, stream: str, e: Embedding | None, weights: Mapping[str, float], tick_ns: int
     ) -> Member:
-        modality = self._streams[stream]
-        if stream not in members:
+        modality = self._members[stream].modality
+        if e is None:
             return Member(stream, modality, -1, 0.0, None)
-        e = members[stream]
         return Member(stream, modality, e.seq, weights[stream], (tick_ns - e.end_ns) / 1e6)
 
 
