@@ -228,25 +228,28 @@ def bare_loop(config: Path, seconds: float) -> None:
     import zmq
 
     from bindstream import wire
+    from bindstream.types import Stamped, Window
     from deploy.config.plans import stream_plan
     from encoders.loading import load_encoder
-    from pipeline.windows import Cut, make_windower
+    from pipeline.windows import make_windower
     from sensors import load as load_driver
 
     torch.set_num_threads(1)
-    args = load(config).args
-    first = args.encoders[0]
+    args = load(config)
+    first = next(iter(args.encoders.values()))
     encoder = load_encoder(first.kind, first.weights, device=first.device, dtype=first.dtype)
     streams = []
     for stream in args.streams:
-        plan = stream_plan(args, stream)
+        plan = stream_plan(stream)
         driver = load_driver(plan.driver)(plan.stream, **plan.options)
         driver.open(time.time_ns)
-        windower = make_windower(
-            plan.modality, length_s=plan.length_s, hop_s=plan.hop_s,
-            rate_hz=driver.rate_hz, frames=plan.frames,
+        form = encoder.windows[plan.modality]
+        of = Stamped(
+            robot=plan.robot, stream=plan.stream, modality=plan.modality, epoch=1, seq=0,
+            start_ns=0, end_ns=0,
         )  # fmt: skip
-        streams.append((plan, driver, windower))
+        windower = make_windower(of, form, hop_s=plan.hop_s, rate_hz=driver.rate_hz)
+        streams.append((driver, windower))
     socket = zmq.Context.instance().socket(zmq.XPUB)
     port = socket.bind_to_random_port("tcp://127.0.0.1")
     seen: list[Embedding] = []
@@ -255,11 +258,11 @@ def bare_loop(config: Path, seconds: float) -> None:
         while time.monotonic() < begin_s + WARM_UP_S + seconds:
             if not seen and time.monotonic() < begin_s + WARM_UP_S:
                 begin_cpu = time.process_time()
-            for plan, driver, windower in streams:
+            for driver, windower in streams:
                 for sample in driver.read(0.002):
                     for cut in windower.push(sample):
-                        if isinstance(cut, Cut):
-                            message = encoded(plan, cut, encoder)
+                        if isinstance(cut, Window):
+                            message = encoded(cut, encoder)
                             socket.send_multipart(wire.encode(message))
             message = reader.receive(0)
             if isinstance(message, Embedding) and time.monotonic() > begin_s + WARM_UP_S:
@@ -275,7 +278,7 @@ def simulator_ms(config: Path, seconds: float) -> float:
     """What the drivers alone cost, per embedding: the simulated world is drawn by them."""
     from sensors import load as load_driver
 
-    args = load(config).args
+    args = load(config)
     drivers = [load_driver(s.driver)(s.name, **s.options) for s in args.streams]
     for driver in drivers:
         driver.open(time.time_ns)
@@ -287,24 +290,17 @@ def simulator_ms(config: Path, seconds: float) -> float:
     return (time.process_time() - begin_cpu) / embeddings * 1e3
 
 
-def encoded(plan: Any, cut: Any, encoder: Any) -> Embedding:
+def encoded(cut: Any, encoder: Any) -> Embedding:
     """One window through the encoder, as a message."""
-    from bindstream import Window
-
-    now_ns = time.time_ns()
-    place = {
-        "robot": plan.robot, "stream": plan.stream, "modality": plan.modality, "epoch": 1,
-        "seq": cut.seq, "start_ns": cut.start_ns, "end_ns": cut.end_ns,
-        "n_missing": cut.n_missing, "captured_ns": cut.captured_ns, "windowed_ns": now_ns,
-    }  # fmt: skip
-    window = Window(**place, data=cut.data, meta=cut.meta, deadline_ns=now_ns + 10**10)
-    start_s = time.perf_counter()
-    vector = encoder.encode([window])[0]
+    windowed_ns, start_s = time.time_ns(), time.perf_counter()
+    vector = encoder.encode([cut])[0]
     encode_ms = (time.perf_counter() - start_s) * 1e3
     done_ns = time.time_ns()
     return Embedding(
-        **place, encoded_ns=done_ns, published_ns=done_ns, queue_ms=0.0, encode_ms=encode_ms,
-        space_id=encoder.space_id, encoder_id=encoder.encoder_id, vector=vector,
+        **cut.stamp(), n_missing=cut.n_missing, captured_ns=cut.captured_ns,
+        windowed_ns=windowed_ns, encoded_ns=done_ns, published_ns=done_ns, queue_ms=0.0,
+        encode_ms=encode_ms, space_id=encoder.space_id, encoder_id=encoder.encoder_id,
+        vector=vector,
     )  # fmt: skip
 
 

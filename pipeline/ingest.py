@@ -14,9 +14,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from bindstream.errors import InvalidInput
 from bindstream.formats import Sound, WindowFormat
-from bindstream.types import Reason, Sample, Stamped, Window
+from bindstream.types import Reason, Sample, Window
 from pipeline.asker import Asker
 from pipeline.border import counted, rate_of
 from pipeline.capture import Capture, Handover
@@ -24,7 +26,7 @@ from pipeline.direct import direct
 from pipeline.format import format_of
 from pipeline.plan import StreamPlan
 from pipeline.teller import Teller
-from pipeline.windows import Cut, Hole, Windower, make_windower
+from pipeline.windows import Hole, Windower, make_windower
 from sensors import load
 
 STATE_EVERY_S = 1.0
@@ -173,7 +175,9 @@ class Ingest:
         plan = self._plan
         said_hz = rate_of(self._driver)  # 0: frames come now and then
         unsaid_hz = form.rate_hz if isinstance(form, Sound) else 1 / plan.hop_s
-        return make_windower(plan.modality, form, hop_s=plan.hop_s, rate_hz=said_hz or unsaid_hz)
+        return make_windower(
+            self._teller.stamp(), form, hop_s=plan.hop_s, rate_hz=said_hz or unsaid_hz
+        )
 
     def _push(self, sample: Sample) -> None:
         if self._format is None:
@@ -189,28 +193,19 @@ class Ingest:
         for cut in cuts:
             self._pass_on(cut)
 
-    def _pass_on(self, cut: Cut | Hole) -> None:
-        opened = self._teller.opened(cut)
+    def _pass_on(self, cut: Window | Hole) -> None:
+        self._teller.opened(cut)
         if isinstance(cut, Hole):
-            self._teller.dropped(opened, self._excuse(cut))
-        else:
-            self._asker.put(self._window(opened, cut))
+            self._teller.dropped(cut, self._excuse(cut))
+            return
+        deadline_ns = cut.end_ns + round(self._plan.deadline_s * 1e9)
+        now_ns = self._teller.now_ns()
+        self._asker.put(replace(cut, windowed_ns=now_ns, deadline_ns=deadline_ns))
 
     def _excuse(self, hole: Hole) -> Reason:
         begin_ns, end_ns = self._paused_ns
         paused = hole.start_ns < end_ns and begin_ns < hole.end_ns
         return Reason.PAUSED if paused else Reason.SENSOR_GAP
-
-    def _window(self, opened: Stamped, cut: Cut) -> Window:
-        return Window(
-            **opened.stamp(),
-            data=cut.data,
-            meta=cut.meta,
-            n_missing=cut.n_missing,
-            captured_ns=cut.captured_ns,
-            windowed_ns=self._teller.now_ns(),
-            deadline_ns=cut.end_ns + round(self._plan.deadline_s * 1e9),
-        )
 
     # any thread -------------------------------------------------------------------------------
 

@@ -6,37 +6,32 @@ waits for a disk or an encoder has threads of its own.
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import threading
 import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import IO, Any
+from typing import Any
 
 import zmq
 
 from bindstream import host, wire
 from bindstream.types import Embedding, Event
 from bindstream.wire import Message
-from pipeline.direct import direct
+from pipeline import take_over
 from pipeline.epochs import Epochs, state_dir
 from pipeline.inbox import Inbox, newest_vectors
-from pipeline.labels import Lesson
-from pipeline.link import address, lock_path
+from pipeline.learning import Learning
+from pipeline.link import address
 from pipeline.messages import Hello, Introduce, Resume, State, Upward
-from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
+from pipeline.plan import LivePlan, RobotPlan
 from pipeline.publication import Publication
 from pipeline.seen import Seen
-from pipeline.words import Question
 
 _log = logging.getLogger("ray.serve")
 CLOCK_STEP_NS = 100_000_000
-TAKE_OVER_S = 10.0
-"""How long a predecessor may take to let go of the address before the replica gives up."""
 FAREWELL_S = 4.0
-SUBSCRIBER_BACKLOG = 1000
 REJOIN_S = 1.0
 """Readers of a predecessor need so long to reconnect: only then are its streams asked what it left
 open, or nobody would hear the answer."""
@@ -55,17 +50,16 @@ class Publish:
     def __init__(self, plan: RobotPlan, speaker: Any, read_live: Callable[[Any], LivePlan]) -> None:
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
-        self._speaker = direct(speaker)
         self._offset_ns = time.time_ns() - time.monotonic_ns()
         self._life = host.boot() + uuid.uuid4().hex[:8]
-        self._lock = _take_over(plan.robot)
+        self._lock = take_over.robot_lock(plan.robot)
         self._context = zmq.Context()
         try:
             self._epochs = Epochs(state_dir() / f"{plan.robot}.epochs.json")
             epoch, next_epoch = self._epochs.next(), self._epochs.next
             self._publication = Publication(plan.robot, epoch, next_epoch, self._life)
             self._inbox = Inbox(self._context, address(plan.robot), self._now_ns, self._refuse)
-            self._readers = _bind_readers(self._context, plan.endpoint)
+            self._readers = take_over.readers(self._context, plan.endpoint)
         except BaseException:
             self._context.destroy(linger=0)
             self._lock.close()
@@ -73,9 +67,8 @@ class Publish:
         self._stop = threading.Event()
         self._read_live = read_live
         self._live, self._told = LivePlan(), LivePlan()
-        self._learning = threading.Event()  # set: nobody needs what is being learnt any more
-        self._learnt: tuple[list[Question], str] | None = None
         self._news: deque[tuple[str, str]] = deque(maxlen=100)
+        self._learning = Learning(speaker, lambda why: self._news.append(("labels_failed", why)))
         self._asked: set[bytes] = set()
         self._step_ns = 0
         self._tick_ns = 0
@@ -127,7 +120,7 @@ class Publish:
             return
         self._closed = True
         self._stop.set()
-        self._learning.set()
+        self._learning.stop()
         self._thread.join(FAREWELL_S + 1)
         self._context.destroy(linger=500)
         self._lock.close()
@@ -171,7 +164,7 @@ class Publish:
         self._publication.configure(told, self._now_ns())
         self._set_tick()
         if told.questions != before.questions:
-            self._learn(told.questions)
+            self._learning.learn(told.questions)
 
     def _serve(self, ready: dict[Any, int]) -> None:
         if self._inbox.socket in ready:
@@ -237,9 +230,9 @@ class Publish:
     def _watch(self) -> None:
         """What does not hang on scenes: silent streams, lost outcomes, news of other threads."""
         self._watched_s, now_ns = self._beat_s, self._now_ns()
-        if self._learnt is not None:
-            self._publication.asked.ask(*self._learnt)
-            self._learnt, self._publication.labels = None, ""
+        if (learnt := self._learning.take()) is not None:
+            self._publication.asked.ask(*learnt)
+            self._publication.labels = ""
         while self._news:
             name, why = self._news.popleft()
             if name == "labels_failed":
@@ -283,63 +276,3 @@ class Publish:
                 self._epochs.reserve()
             except OSError as error:
                 _log.warning("robot '%s': epochs: %s; trying again", self._plan.robot, error)
-
-    def _learn(self, questions: tuple[QuestionPlan, ...]) -> None:
-        """In a thread of its own: an encoder may load for minutes."""
-        self._learning.set()
-        self._learning = threading.Event()
-        if not questions:
-            self._publication.asked.ask([], "")
-            self._publication.labels = ""
-            return
-        threading.Thread(
-            target=self._learn_labels, args=(questions, self._learning), name="labels", daemon=True
-        ).start()
-
-    def _learn_labels(self, questions: tuple[QuestionPlan, ...], stop: threading.Event) -> None:
-        def tell(why: str) -> None:
-            _log.warning("labels: %s", why)
-            self._news.append(("labels_failed", why))
-
-        learnt = Lesson(list(questions), self._speaker, tell).learn(stop)
-        if learnt is not None and not stop.is_set():
-            self._learnt = learnt
-
-
-def _take_over(robot: str) -> IO[str]:
-    """The lock that makes us this robot's one publisher here. Raises RuntimeError after a wait."""
-    file = lock_path(robot).open("w")
-    until_s = time.monotonic() + TAKE_OVER_S
-    while True:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > until_s:
-                file.close()
-                raise RuntimeError(
-                    f"robot '{robot}' already has a publisher on this machine: "
-                    "give this one another robot.name"
-                ) from None
-            time.sleep(0.1)
-        else:
-            return file
-
-
-def _bind_readers(context: zmq.Context[Any], endpoint: str) -> zmq.Socket[Any]:
-    """XPUB with bounds. Raises zmq.ZMQError when the address stays taken."""
-    readers: zmq.Socket[Any] = context.socket(zmq.XPUB)
-    readers.setsockopt(zmq.IPV6, "[" in endpoint)
-    readers.setsockopt(zmq.SNDHWM, SUBSCRIBER_BACKLOG)
-    readers.setsockopt(zmq.MAXMSGSIZE, 512)  # a peer may subscribe, not send us megabytes
-    readers.setsockopt(zmq.HANDSHAKE_IVL, 2000)
-    readers.setsockopt(zmq.TCP_KEEPALIVE, 1)
-    until_s = time.monotonic() + TAKE_OVER_S
-    while True:
-        try:
-            readers.bind(endpoint)
-        except zmq.ZMQError:
-            if time.monotonic() > until_s:
-                raise
-            time.sleep(0.2)
-        else:
-            return readers

@@ -13,7 +13,6 @@ from pipeline.border import plain
 from pipeline.link import Link, address
 from pipeline.messages import About, Bye, Grant, Happened, Hello, Opened, State
 from pipeline.plan import StreamPlan
-from pipeline.windows import Outcome
 
 COMPLAIN_EVERY_S = 1.0
 UNHEARD_LOG_EVERY = 20
@@ -59,20 +58,21 @@ class Teller:
         """Take in what the publisher says; call it now and then. Never blocks."""
         self._link.listen()
 
-    def opened(self, cut: Outcome) -> Opened:
-        """A window was cut, or a hole was found; exactly one outcome must follow. Returns what
-        all that is told of it is stamped with."""
-        opened = Opened(
+    def stamp(self, seq: int = 0) -> Stamped:
+        """What a window of this start is stamped with, but for its times."""
+        return Stamped(
             robot=self._plan.robot,
             stream=self._plan.stream,
             modality=self._plan.modality,
             epoch=self.grant.epoch,
-            seq=cut.seq,
-            start_ns=cut.start_ns,
-            end_ns=cut.end_ns,
+            seq=seq,
+            start_ns=0,
+            end_ns=0,
         )
-        self._link.send(opened)
-        return opened
+
+    def opened(self, window: Stamped) -> None:
+        """A window was cut, or a hole was found; exactly one outcome must follow."""
+        self._link.send(Opened(**window.stamp()))
 
     def encoded(self, window: Window, encoding: Encoding) -> None:
         """Its outcome: a vector, which ``encoding`` has."""

@@ -11,47 +11,25 @@ windows, so a recording gives the same windows as the live run.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from bindstream.errors import ConfigError
 from bindstream.formats import Map, Motion, Sound, WindowFormat, checked
-from bindstream.types import Array, Meta, Modality, Sample
+from bindstream.types import Array, Sample, Stamped, Window
 from pipeline.order import Order
 from pipeline.piece import Piece
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Cut:
-    """One window's content, half-open [start_ns, end_ns); shapes as in ``bindstream.Window``.
-
-    ``captured_ns`` is the arrival of the sample that completed the window.
-    """
-
-    seq: int
-    start_ns: int
-    end_ns: int
-    data: Array
-    meta: Meta
-    n_missing: int
-    captured_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Hole:
+class Hole(Stamped, frozen=True, kw_only=True):
     """A stretch without usable data: [start_ns, end_ns) covers all windows that were not cut.
 
     A whole outage is one Hole with one seq, told when the stream is back (or flushed), to be
     published as a tombstone ``sensor_gap`` (``paused`` where the shell knows better).
     """
 
-    seq: int
-    start_ns: int
-    end_ns: int
 
-
-Outcome: TypeAlias = Cut | Hole
+Outcome: TypeAlias = Window | Hole
 
 
 class Content(Protocol):
@@ -93,21 +71,16 @@ class Windower:
     """One stream's samples in, its windows and holes out, in the order of seq.
 
     The first window is the first on the grid that lies wholly after the start of data. When
-    the clock of the samples is set back, the grid starts over; seq goes on.
+    the clock of the samples is set back, the grid starts over; seq goes on. ``of`` says whose
+    windows they are, and the seq of the first.
     """
 
     def __init__(
-        self,
-        modality: Modality,
-        content: Content,
-        order: Order,
-        length_ns: int,
-        hop_ns: int,
-        seq: int = 0,
+        self, of: Stamped, content: Content, order: Order, length_ns: int, hop_ns: int
     ) -> None:
-        self.modality, self.length_ns, self.hop_ns = modality, length_ns, hop_ns
-        self._content, self._order = content, order
-        self._seq = seq
+        self.length_ns, self.hop_ns = length_ns, hop_ns
+        self._of, self._content, self._order = of, content, order
+        self._seq = of.seq
         self._cuts = self._holes = self._invalid = 0
         self._next_end_ns: int | None = None
         self._began = False
@@ -187,13 +160,22 @@ class Windower:
         until_ns = known_until_ns if data_ns is None else min(data_ns, known_until_ns)
         return max(end_ns + self.hop_ns, (until_ns // self.hop_ns + 1) * self.hop_ns)
 
-    def _cut(self, piece: Piece, start_ns: int, end_ns: int, arrival_ns: int) -> Cut:
+    def _cut(self, piece: Piece, start_ns: int, end_ns: int, arrival_ns: int) -> Window:
         self._began = True
         self._cuts += 1
-        self._seq += 1
-        return Cut(
-            self._seq - 1, start_ns, end_ns, piece.data, piece.meta, piece.n_missing, arrival_ns
+        return Window(
+            **self._stamp(start_ns, end_ns),
+            data=piece.data,
+            meta=piece.meta,
+            n_missing=piece.n_missing,
+            captured_ns=arrival_ns,
         )
+
+    def _stamp(self, start_ns: int, end_ns: int) -> dict[str, Any]:
+        """Of the next window or hole."""
+        self._seq += 1
+        place = {"seq": self._seq - 1, "start_ns": start_ns, "end_ns": end_ns}
+        return self._of.stamp() | place
 
     def _widen_hole(self, start_ns: int, end_ns: int) -> None:
         if self._began:  # before the first window it is start-up, not an outage
@@ -204,8 +186,7 @@ class Windower:
             return []
         (start_ns, end_ns), self._hole = self._hole, None
         self._holes += 1
-        self._seq += 1
-        return [Hole(self._seq - 1, start_ns, end_ns)]
+        return [Hole(**self._stamp(start_ns, end_ns))]
 
     def _restart(self) -> list[Outcome]:
         self._content.restart()
@@ -215,31 +196,27 @@ class Windower:
 
 
 def make_windower(
-    modality: Modality,
-    form: WindowFormat,
-    *,
-    hop_s: float,
-    rate_hz: float,
-    lateness_s: float = 0.0,
-    seq: int = 0,
+    of: Stamped, form: WindowFormat, *, hop_s: float, rate_hz: float, lateness_s: float = 0.0
 ) -> Windower:
     """The windower of a stream, for the windows that its encoder wants.
 
+    ``of``: whose windows they are, and the seq of the first; its times say nothing.
+
     ``rate_hz``: of the samples (frames, IMU readings, sound). ``lateness_s``: how long samples may
-    be overtaken; 0 for local drivers. ``seq``: of the first window. Raises ConfigError, and
-    InvalidInput for a format that is not of the modality.
+    be overtaken; 0 for local drivers. Raises ConfigError, and InvalidInput for a format that is
+    not of the modality.
     """
-    length_s = length_of(checked(modality, form), hop_s)
+    length_s = length_of(checked(of.modality, form), hop_s)
     length_ns, hop_ns = round(length_s * 1e9), round(hop_s * 1e9)
     if length_ns <= 0 or hop_ns <= 0 or rate_hz <= 0 or lateness_s < 0:
         raise ConfigError(
-            f"{modality} window: length_s, hop_s and rate_hz must be above 0 and lateness_s not "
+            f"{of.modality} window: length_s, hop_s and rate_hz must be above 0 and lateness_s not "
             f"below, got {length_s}, {hop_s}, {rate_hz}, {lateness_s}"
         )
     content = _content(form, length_ns, hop_ns, rate_hz)
     period_ns = round(1e9 / rate_hz)
     order = Order(period_ns, lateness_ns=round(lateness_s * 1e9), slack_ns=content.jitter_ns)
-    return Windower(modality, content, order, length_ns, hop_ns, seq)
+    return Windower(of, content, order, length_ns, hop_ns)
 
 
 def length_of(form: WindowFormat, hop_s: float) -> float:

@@ -22,9 +22,10 @@ from encoders.bind.pairs import Pairs
 from encoders.bind.sensor import Augment, SensorObjective
 from encoders.bind.train import Progress, Schedule, fit, settle_norms
 from encoders.bind.words import unit
-from encoders.imagebind.model import ImageBind, load
+from encoders.imagebind.model import ImageBind
 from encoders.weights import load as weights
 from encoders.weights.card import Card
+from encoders.weights.load import load
 from encoders.weights.saving import save
 
 WAYS = ("head", "lora", "scratch")

@@ -10,14 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from encoders.imagebind.model import ImageBind as ImageBind
-    from encoders.imagebind.model import load as load
+    from encoders.weights.load import load as load
 
 __all__ = ["ImageBind", "load"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in __all__:
-        raise AttributeError(f"module 'encoders.imagebind' has no attribute '{name}'")
-    from encoders.imagebind import model
+    if name == "load":
+        from encoders.weights import load as reader
 
-    return getattr(model, name)
+        return reader.load
+    if name == "ImageBind":
+        from encoders.imagebind import model
+
+        return model.ImageBind
+    raise AttributeError(f"module 'encoders.imagebind' has no attribute '{name}'")

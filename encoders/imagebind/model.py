@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +23,6 @@ from bindstream.errors import InvalidInput
 from bindstream.types import Modality
 from encoders.imagebind.config import ImageBindConfig
 from encoders.imagebind.stems import ImuStem, PatchStem
-from encoders.weights.card import resolve
 
 _LOGIT_SCALES = {"text": 1 / 0.07, "audio": 20.0, "depth": 5.0, "thermal": 10.0, "imu": 5.0}
 _MAX_LOGIT_SCALE = 100.0
@@ -343,26 +340,3 @@ def _dtype(module: nn.Module) -> torch.dtype:
 
 def _device(module: nn.Module) -> torch.device:
     return next(module.parameters()).device
-
-
-def load(
-    path: str | Path,
-    *,
-    config: Mapping[str, Any] | ImageBindConfig | None = None,
-    modalities: Iterable[Modality | str] | None = None,
-    device: str | torch.device = "cpu",
-    dtype: torch.dtype = torch.float32,
-) -> ImageBind:
-    """A model in eval mode from a ``.pth`` or ``.safetensors`` file that holds its keys.
-
-    ``path`` may be a name as well: ``bindstream_tiny``, or ``imagebind_huge`` once fetched.
-    ``config``: names of ImageBindConfig; default: what the file says of itself, else
-    imagebind_huge. Only ``modalities`` are read. The file is mapped into memory: on the CPU in
-    its own dtype the weights are the file's pages, shared by all processes that read it.
-    Raises WeightsError (unreadable, missing, unexpected or mis-shaped keys: all in one error).
-    """
-    from encoders.weights import (
-        load as weights,  # the readable model needs no file reader to be trained
-    )
-
-    return weights.load_model(resolve(path), config, modalities, torch.device(device), dtype)

@@ -16,12 +16,39 @@ from bindstream.types import Modality
 from encoders.imagebind.config import ImageBindConfig
 from encoders.imagebind.model import ImageBind
 from encoders.weights import integrity, pth
-from encoders.weights.card import UNKNOWN_HASH, Card, held, modality_of, read_card, read_header
+from encoders.weights.card import (
+    UNKNOWN_HASH,
+    Card,
+    held,
+    modality_of,
+    read_card,
+    read_header,
+    resolve,
+)
 from encoders.weights.fingerprint import hash_tower, remembered
 
 KEPT_FLOAT32 = ("log_logit_scale", "mask")
 """Last names of what stays float32 in any dtype: one number each, and -inf."""
 _NAMED = 5  # keys named per kind of mistake, before "and N more"
+
+
+def load(
+    path: str | Path,
+    *,
+    config: Mapping[str, Any] | ImageBindConfig | None = None,
+    modalities: Iterable[Modality | str] | None = None,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> ImageBind:
+    """A model in eval mode from a ``.pth`` or ``.safetensors`` file that holds its keys.
+
+    ``path`` may be a name as well: ``bindstream_tiny``, or ``imagebind_huge`` once fetched.
+    ``config``: names of ImageBindConfig; default: what the file says of itself, else
+    imagebind_huge. Only ``modalities`` are read. The file is mapped into memory: on the CPU in
+    its own dtype the weights are the file's pages, shared by all processes that read it.
+    Raises WeightsError (unreadable, missing, unexpected or mis-shaped keys: all in one error).
+    """
+    return load_model(resolve(path), config, modalities, torch.device(device), dtype)
 
 
 def load_model(
@@ -31,7 +58,7 @@ def load_model(
     device: torch.device | None = None,
     dtype: torch.dtype | None = None,
 ) -> ImageBind:
-    """``encoders.imagebind.load``: see there. ``dtype`` None: as the file has them, so that no
+    """As ``load``, of a path. ``dtype`` None: as the file has them, so that no
     weight is read before it is used, but for the hash of a large file that was not seen before."""
     chosen = None if modalities is None else frozenset(Modality(m) for m in modalities)
     card = read_card(path)

@@ -40,7 +40,17 @@ def _run(*command: str | Path, cwd: Path) -> str:
 def fresh(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a new environment that holds the wheel and what it asks for."""
     folder = tmp_path_factory.mktemp("wheel")
-    _run(sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", folder, ROOT, cwd=folder)
+    _run(
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--no-deps",
+        "-w",
+        folder,
+        ROOT / "bindstream",
+        cwd=folder,
+    )
     (wheel,) = folder.glob("bindstream-*.whl")
     _run(sys.executable, "-m", "venv", folder / "venv", cwd=folder)
     _run(folder / "venv" / "bin" / "pip", "install", wheel, cwd=folder)
@@ -99,9 +109,17 @@ def test_its_command_listens(fresh: Path, robot: str) -> None:
     assert {row["kind"] for row in rows} <= {"embedding", "scene"}
 
 
-def test_its_other_verbs_name_the_extra(fresh: Path) -> None:
-    """Breaks if a missing extra is a traceback."""
+def test_it_puts_one_package_beside_a_users_own(fresh: Path) -> None:
+    """Breaks if `sensors`, `pipeline`, `encoders` or `deploy` land in a user's program."""
+    code = "import importlib.metadata as m; print(*{f.parts[0] for f in m.files('bindstream')})"
+    found = set(_run(fresh / "python", "-I", "-c", code, cwd=fresh).split())
+    assert found - {"..", "bindstream-0.1.0.dist-info"} == {"bindstream"}
+
+
+def test_its_other_verbs_name_the_robots_code(fresh: Path) -> None:
+    """Breaks if a verb that the reader has not is a traceback."""
     done = subprocess.run([fresh / "bindstream", "run"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert "-m pip install 'bindstream[server] @ file:///" in done.stderr
+    assert "'bindstream run' needs bindstream-robot: " in done.stderr
+    assert "-m pip install 'bindstream-robot[server]'" in done.stderr
     assert "Traceback" not in done.stderr

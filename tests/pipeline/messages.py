@@ -7,8 +7,13 @@ from typing import Any
 import numpy as np
 from msgspec.structs import asdict
 
-from bindstream.types import Embedding, Modality, Reason, Tombstone
+from bindstream.types import Embedding, Modality, Reason, Stamped, Tombstone
 from pipeline.messages import Opened, Upward
+
+
+def of(modality: Modality, seq: int = 0) -> Stamped:
+    """Whose windows a windower cuts."""
+    return Stamped(**opened(1, seq, 0, 0, "s", modality).stamp())
 
 
 def opened(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from bindstream.types import Meta, Sample
-from pipeline.windows import Cut, Hole, Outcome
+from bindstream.types import Meta, Sample, Window
+from pipeline.windows import Hole, Outcome
 
 MS = 1_000_000
 T0 = 1_700_000_000 * 10**9
@@ -100,7 +100,7 @@ def outcomes(
     return expected
 
 
-def plain(got: list[Outcome], data: Callable[[Cut], Any]) -> list[tuple[Any, ...]]:
+def plain(got: list[Outcome], data: Callable[[Window], Any]) -> list[tuple[Any, ...]]:
     """Outcomes of a windower in the oracle's form."""
     rows: list[tuple[Any, ...]] = []
     for o in got:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.formats import Sound
-from bindstream.types import Modality
-from pipeline.windows import Cut, Hole, Outcome, Windower, make_windower
+from bindstream.types import Modality, Window
+from pipeline.windows import Hole, Outcome, Windower, make_windower
+from tests.pipeline.messages import of
 from tests.pipeline.oracle import MS, T0, outcomes, plain, sample
 
 RATE = 1000  # one sample per ms keeps the obvious way fast
@@ -20,7 +21,7 @@ CHUNK = 20
 
 def _windower(length_s: float = 2.0, hop_s: float = 1.0, rate_hz: int = RATE) -> Windower:
     form = Sound(length_s=length_s, rate_hz=rate_hz)
-    return make_windower(Modality.AUDIO, form, hop_s=hop_s, rate_hz=rate_hz)
+    return make_windower(of(Modality.AUDIO), form, hop_s=hop_s, rate_hz=rate_hz)
 
 
 def _chunk(first: int, n: int = CHUNK) -> Any:
@@ -85,7 +86,7 @@ def test_jitter_and_drift_do_not_tear(seed: int, chunk: int, drift_ppm: float) -
         got += windower.push(sample(true_ns + round(j * half_ns), _chunk(n * chunk, chunk)))
     assert got
     for o in got:
-        assert isinstance(o, Cut)
+        assert isinstance(o, Window)
         assert o.n_missing == 0
         assert (np.diff(o.data) == 1).all()
         heard_ns = T0 + (o.data[0] - 1) * MS * (1 + drift_ppm / 1e6)
@@ -101,7 +102,7 @@ def test_as_shipped_two_seconds_every_second() -> None:
         got += windower.push(sample(T0 + at * 62_500, signal[at : at + 320]))
     assert len(got) == 4
     for k, o in enumerate(got):
-        assert isinstance(o, Cut)
+        assert isinstance(o, Window)
         assert o.data.dtype == np.float32
         assert np.array_equal(o.data, signal[16000 * k : 16000 * k + 32000])
 
@@ -115,7 +116,7 @@ def test_a_rate_that_does_not_divide_a_second(rate_hz: int) -> None:
         got += windower.push(sample(T0 + at * 10**9 // rate_hz, _chunk(at, 441)))
     assert len(got) == 20
     for o in got:
-        assert isinstance(o, Cut)
+        assert isinstance(o, Window)
         assert len(o.data) == rate_hz
         assert (np.diff(o.data) == 1).all()
 
@@ -125,7 +126,7 @@ def test_one_chunk_of_ten_seconds_gives_all_its_windows() -> None:
     got = _windower().push(sample(T0, _chunk(0, 10_000)))
     assert [o.seq for o in got] == list(range(9))
     for k, o in enumerate(got):
-        assert isinstance(o, Cut)
+        assert isinstance(o, Window)
         assert o.data[0] == 1 + k * 1000
         assert (np.diff(o.data) == 1).all()
 
@@ -138,7 +139,7 @@ def test_what_was_heard_twice_is_dropped() -> None:
         got += windower.push(sample(T0 + at * MS, _chunk(at, 100)))
     assert len(got) == 3
     for o in got:
-        assert isinstance(o, Cut)
+        assert isinstance(o, Window)
         assert o.n_missing == 0
         assert (np.diff(o.data) == 1).all()
     assert windower.stats()["overlap"] == 90
@@ -154,7 +155,7 @@ def test_a_long_outage_is_a_hole_and_sound_goes_on_in_place() -> None:
     hole = next(o for o in got if isinstance(o, Hole))
     after = [o for o in got if o.seq > hole.seq]
     assert (hole.start_ns, hole.end_ns) == (T0 + 3000 * MS, T0 + 100_000 * MS)
-    assert isinstance(after[0], Cut)
+    assert isinstance(after[0], Window)
     assert after[0].n_missing == 1000
     assert not after[0].data[:1000].any()
     assert after[0].data[1000] == 100_001
@@ -165,7 +166,7 @@ def test_nan_passes_through() -> None:
     chunk = _chunk(0, 3000)
     chunk[1500] = np.nan
     (cut, _) = _windower().push(sample(T0, chunk))
-    assert isinstance(cut, Cut)
+    assert isinstance(cut, Window)
     assert np.isnan(cut.data[1500])
 
 
@@ -182,7 +183,7 @@ def test_another_rate_is_converted_without_a_seam(rate_in_hz: int, rate_hz: int)
     """Breaks if an encoder that wants another rate gets sound of the microphone's, shifted in time,
     or torn where chunks meet."""
     form = Sound(length_s=1.0, rate_hz=rate_hz)
-    windower = make_windower(Modality.AUDIO, form, hop_s=0.5, rate_hz=rate_in_hz)
+    windower = make_windower(of(Modality.AUDIO), form, hop_s=0.5, rate_hz=rate_in_hz)
     chunk, got = rate_in_hz // 50, []
     for at in range(0, 6 * rate_in_hz, chunk):
         t_s = np.arange(at, at + chunk) / rate_in_hz
@@ -190,7 +191,7 @@ def test_another_rate_is_converted_without_a_seam(rate_in_hz: int, rate_hz: int)
         got += windower.push(sample(T0 + at * 10**9 // rate_in_hz, data))
     assert len(got) >= 9
     for k, o in enumerate(got[1:], 1):  # the first holds the filter's start
-        assert isinstance(o, Cut)
+        assert isinstance(o, Window)
         assert o.data.shape == (rate_hz,)
         assert o.n_missing == 0
         t_s = 0.5 * k + np.arange(rate_hz) / rate_hz
@@ -200,12 +201,12 @@ def test_another_rate_is_converted_without_a_seam(rate_in_hz: int, rate_hz: int)
 def test_a_gap_in_converted_sound_is_counted_in_the_sensors_samples() -> None:
     """Breaks if time lost before the converter shifts all that follows."""
     form = Sound(length_s=1.0, rate_hz=1600)
-    windower = make_windower(Modality.AUDIO, form, hop_s=1.0, rate_hz=1000)
+    windower = make_windower(of(Modality.AUDIO), form, hop_s=1.0, rate_hz=1000)
     got: list[Outcome] = []
     for n in [*range(50), *range(60, 400), *range(2000, 2400)]:
         on = np.full(20, n % 50 >= 25, np.float32)  # the second half of every second sounds
         got += windower.push(sample(T0 + n * 20 * MS, on))
-    cuts = [o for o in got if isinstance(o, Cut)]
+    cuts = [o for o in got if isinstance(o, Window)]
     assert [o.n_missing for o in cuts[:3]] == [0, 200, 0]
     assert any(isinstance(o, Hole) for o in got)
     for o in (*cuts[:5], cuts[-1]):

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.formats import Frames, Map
-from bindstream.types import DepthMeta, Modality, VisionMeta
+from bindstream.types import DepthMeta, Modality, VisionMeta, Window
 from pipeline.frames import single_image, stack_frame
-from pipeline.windows import Cut, make_windower
+from pipeline.windows import make_windower
+from tests.pipeline.messages import of
 from tests.pipeline.oracle import MS, T0, in_order, outcomes, plain, sample, schedules
 
 HOPS_AND_LENGTHS = st.sampled_from([(500, 2000), (500, 500), (300, 1000), (1000, 400)])
@@ -29,7 +30,7 @@ def _picture(number: int) -> Any:
     return np.full((3, 4, 3), number, np.uint8)
 
 
-def _stack_numbers(cut: Cut) -> tuple[list[int], int]:
+def _stack_numbers(cut: Window) -> tuple[list[int], int]:
     assert cut.data.shape[1:] == (8, 8, 3)
     assert isinstance(cut.meta, VisionMeta)
     return [int(frame[0, -1, 2]) for frame in cut.data], cut.meta.span_ns
@@ -44,7 +45,7 @@ def test_a_stack_is_evenly_over_its_window(
     and last of the window, and between them the first frame at or after each even place."""
     hop_ms, length_ms = hop_length_ms
     windower = make_windower(
-        Modality.VISION,
+        of(Modality.VISION),
         Frames(frames=count, length_s=length_ms / 1e3, size_px=8),
         hop_s=hop_ms / 1e3,
         rate_hz=16,
@@ -74,7 +75,7 @@ def test_a_stack_is_evenly_over_its_window(
 @given(schedules(), st.sampled_from([200, 500]), st.sampled_from(["depth", "thermal"]))
 def test_a_map_is_the_newest_frame_of_its_hop(times: list[int], hop_ms: int, modality: str) -> None:
     """Breaks if a frame is used twice, an older one is used, or meta is lost."""
-    windower = make_windower(Modality(modality), Map(), hop_s=hop_ms / 1e3, rate_hz=16)
+    windower = make_windower(of(Modality(modality)), Map(), hop_s=hop_ms / 1e3, rate_hz=16)
     got = []
     for n, t_ns in enumerate(times):
         got += windower.push(sample(t_ns, np.full((2, 3), n, np.float32), META))
@@ -88,12 +89,12 @@ def test_a_map_is_the_newest_frame_of_its_hop(times: list[int], hop_ms: int, mod
     hop_ns = hop_ms * MS
     expected = outcomes([times[n] for n in order], hop_ns, hop_ns, content)
     assert plain(got, lambda c: int(c.data[0, 0])) == expected
-    assert all(c.meta == META for c in got if isinstance(c, Cut))
+    assert all(c.meta == META for c in got if isinstance(c, Window))
 
 
 def test_only_chosen_frames_are_resized() -> None:
     """Breaks if every frame of a camera is resized: 1.5 ms of CPU for each of the others."""
-    windower = make_windower(Modality.VISION, _pair(2), hop_s=0.5, rate_hz=30)
+    windower = make_windower(of(Modality.VISION), _pair(2), hop_s=0.5, rate_hz=30)
     cuts = []
     for n in range(300):
         cuts += windower.push(sample(T0 + n * 33 * MS, _picture(n % 250)))
@@ -103,9 +104,9 @@ def test_only_chosen_frames_are_resized() -> None:
 def test_a_still_image_goes_the_image_path() -> None:
     """Breaks if a single image is scaled by the filter of video."""
     picture = np.random.default_rng(0).integers(0, 256, (300, 500, 3), dtype=np.uint8)
-    windower = make_windower(Modality.VISION, STILL, hop_s=0.5, rate_hz=10)
+    windower = make_windower(of(Modality.VISION), STILL, hop_s=0.5, rate_hz=10)
     cuts = [o for n in range(8) for o in windower.push(sample(T0 + n * 100 * MS, picture))]
-    assert isinstance(cuts[0], Cut)
+    assert isinstance(cuts[0], Window)
     assert np.array_equal(cuts[0].data, single_image(picture, 224)[np.newaxis])
     assert cuts[0].meta == VisionMeta(0)
 
@@ -115,12 +116,12 @@ def test_a_change_of_resolution_shows_in_the_next_window() -> None:
     rng = np.random.default_rng(1)
     small = rng.integers(0, 256, (120, 160, 3), dtype=np.uint8)
     large = rng.integers(0, 256, (480, 300, 3), dtype=np.uint8)
-    windower = make_windower(Modality.VISION, _pair(1), hop_s=0.5, rate_hz=10)
+    windower = make_windower(of(Modality.VISION), _pair(1), hop_s=0.5, rate_hz=10)
     cuts = []
     for n in range(40):
         cuts += windower.push(sample(T0 + n * 100 * MS, small if n < 18 else large))
     mixed = cuts[2]  # [1, 2) s holds frames 10 to 19
-    assert isinstance(mixed, Cut)
+    assert isinstance(mixed, Window)
     assert np.array_equal(mixed.data, np.stack((stack_frame(small, 224), stack_frame(large, 224))))
     assert np.array_equal(cuts[-1].data[0], stack_frame(large, 224))  # type: ignore[union-attr]
 
@@ -130,7 +131,7 @@ def test_raw_frames_are_not_hoarded() -> None:
     import gc
     import weakref
 
-    windower = make_windower(Modality.VISION, _pair(2), hop_s=0.5, rate_hz=30)
+    windower = make_windower(of(Modality.VISION), _pair(2), hop_s=0.5, rate_hz=30)
     alive = []
     for n in range(120):
         frame = np.zeros((72, 128, 3), np.uint8)
@@ -144,9 +145,9 @@ def test_raw_frames_are_not_hoarded() -> None:
 def test_holes_and_nan_of_a_depth_map_stay() -> None:
     """Breaks if the robot's side fills holes or refuses what the encoder must judge."""
     frame = np.array([[0, 1.5], [np.nan, 8]], np.float32)
-    windower = make_windower(Modality.DEPTH, Map(), hop_s=0.5, rate_hz=10)
+    windower = make_windower(of(Modality.DEPTH), Map(), hop_s=0.5, rate_hz=10)
     cuts = [o for n in range(8) for o in windower.push(sample(T0 + n * 100 * MS, frame, META))]
-    assert isinstance(cuts[0], Cut)
+    assert isinstance(cuts[0], Window)
     assert np.array_equal(cuts[0].data, frame, equal_nan=True)
 
 
@@ -155,9 +156,9 @@ def test_maps_are_scaled_as_the_format_says_and_so_is_their_focal_length() -> No
     every distance would be wrong by the scale."""
     frame = np.where(np.arange(80 * 60).reshape(60, 80) % 80 < 40, 2, 0).astype(np.float32)
     for form, fx_px in ((Map(size_px=30), 250.0), (Map(size_px=20, rule="squash"), 125.0)):
-        windower = make_windower(Modality.DEPTH, form, hop_s=0.5, rate_hz=10)
+        windower = make_windower(of(Modality.DEPTH), form, hop_s=0.5, rate_hz=10)
         cuts = [o for n in range(8) for o in windower.push(sample(T0 + n * 100 * MS, frame, META))]
-        assert isinstance(cuts[0], Cut)
+        assert isinstance(cuts[0], Window)
         assert cuts[0].data.shape == (form.size_px, form.size_px)
         assert cuts[0].data.dtype == np.float32
         assert set(np.unique(cuts[0].data)) == {0.0, 2.0}
@@ -167,7 +168,7 @@ def test_maps_are_scaled_as_the_format_says_and_so_is_their_focal_length() -> No
 def test_native_frames_keep_their_size_and_shape() -> None:
     """Breaks if an encoder that scales for itself gets frames that were cut before."""
     form = Frames(frames=3, length_s=1)
-    windower = make_windower(Modality.VISION, form, hop_s=0.5, rate_hz=10)
+    windower = make_windower(of(Modality.VISION), form, hop_s=0.5, rate_hz=10)
     cuts = []
     for n in range(40):  # at the 18th the camera changes its size
         size = (9, 12, 3) if n < 18 else (6, 10, 3)
@@ -184,8 +185,8 @@ def test_squashed_pictures_keep_their_borders() -> None:
     picture[:, 70:] = 200
     for filter_ in ("bilinear", "bicubic"):
         form = Frames(size_px=16, rule="squash", filter=filter_)
-        windower = make_windower(Modality.VISION, form, hop_s=0.5, rate_hz=10)
+        windower = make_windower(of(Modality.VISION), form, hop_s=0.5, rate_hz=10)
         cuts = [o for n in range(8) for o in windower.push(sample(T0 + n * 100 * MS, picture))]
-        assert isinstance(cuts[0], Cut)
+        assert isinstance(cuts[0], Window)
         assert cuts[0].data.shape == (1, 16, 16, 3)
         assert cuts[0].data[0, :, -1].min() >= 200

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.formats import Motion
-from bindstream.types import ImuMeta, Modality
+from bindstream.types import ImuMeta, Modality, Window
 from pipeline.imu_window import STD_FLOOR, RunningStatistics
-from pipeline.windows import Cut, Hole, Outcome, Windower, make_windower
+from pipeline.windows import Hole, Outcome, Windower, make_windower
+from tests.pipeline.messages import of
 from tests.pipeline.oracle import MS, T0, in_order, outcomes, plain, sample, schedules
 
 STEPS = 2000
@@ -21,7 +22,7 @@ STEPS_CHECKED = (0, 1, 7, 600, 1234, 1998, 1999)
 
 def _windower(length_s: float = 1.0, hop_s: float = 0.5, rate_hz: float = 30.0) -> Windower:
     form = Motion(length_s=length_s, steps=STEPS)
-    return make_windower(Modality.IMU, form, hop_s=hop_s, rate_hz=rate_hz)
+    return make_windower(of(Modality.IMU), form, hop_s=hop_s, rate_hz=rate_hz)
 
 
 def _reading(number: int) -> Any:
@@ -68,7 +69,7 @@ def test_against_the_obvious_way(times: list[int], length_hop_ms: tuple[int, int
         row = np.concatenate([*rows, seen.mean(axis=0), spread])
         return pytest.approx(row.tolist(), rel=1e-4, abs=1e-4), max(0, expected_n - inside)
 
-    def data(cut: Cut) -> Any:
+    def data(cut: Window) -> Any:
         assert isinstance(cut.meta, ImuMeta)
         rows = [cut.data[:, k] for k in STEPS_CHECKED]
         return np.concatenate([*rows, cut.meta.mean, cut.meta.std]).tolist()
@@ -87,7 +88,7 @@ def test_as_shipped_five_seconds_every_second_at_200_hz() -> None:
         got += windower.push(sample(t_ns, row))
     assert len(got) == 3
     for k, o in enumerate(got):
-        assert isinstance(o, Cut)
+        assert isinstance(o, Window)
         assert o.data.shape == (6, STEPS)
         assert o.data.dtype == np.float32
         assert isinstance(o.meta, ImuMeta)
@@ -104,7 +105,7 @@ def test_a_rate_twice_the_declared_fits() -> None:
     for n in range(4000):
         got += windower.push(sample(T0 + n * 2 * MS, np.full(6, n % 50, np.float32)))
     assert len(got) == 6
-    assert all(isinstance(o, Cut) and o.n_missing == 0 for o in got)
+    assert all(isinstance(o, Window) and o.n_missing == 0 for o in got)
 
 
 def test_less_than_half_of_the_readings_is_a_hole() -> None:
@@ -125,7 +126,7 @@ def test_nan_passes_through_and_spares_the_statistics() -> None:
     for n in range(120):
         row = np.full(6, np.nan if n == 45 else 1.0, np.float32)
         got += windower.push(sample(T0 + n * 33 * MS, row))
-    cuts = [o for o in got if isinstance(o, Cut)]
+    cuts = [o for o in got if isinstance(o, Window)]
     assert any(np.isnan(c.data).any() for c in cuts)
     assert not np.isnan(cuts[-1].data).any()
     assert isinstance(cuts[-1].meta, ImuMeta)
@@ -140,7 +141,7 @@ def test_one_impossible_reading_is_refused_and_spoils_nothing() -> None:
         row = np.full(6, 1e8 if n == 45 else 1.0 + n % 2, np.float32)
         got += windower.push(sample(T0 + n * 33 * MS, row))
     last = got[-1]
-    assert isinstance(last, Cut)
+    assert isinstance(last, Window)
     assert isinstance(last.meta, ImuMeta)
     assert last.meta.mean[0] == pytest.approx(1.5, abs=0.02)
     assert max(last.meta.std) < 1
@@ -162,7 +163,7 @@ def test_lost_readings_are_counted_whatever_the_device_s_own_rate(
         if not 500 <= n < 500 + lost:
             t_ns = T0 + round((n + 0.4) * 1e9 / true_hz)
             got += windower.push(sample(t_ns, np.full(6, n % 7, np.float32)))
-    missing = [o.n_missing for o in got if isinstance(o, Cut)]
+    missing = [o.n_missing for o in got if isinstance(o, Window)]
     assert missing.count(lost) == (len(missing) if lost == 0 else 2)
     assert set(missing) == {0, lost}
 
@@ -176,7 +177,7 @@ def test_statistics_survive_a_clock_step() -> None:
     for n in range(60):
         got += windower.push(sample(T0 - 10**13 + n * 33 * MS, np.full(6, 7.0, np.float32)))
     last = got[-1]
-    assert isinstance(last, Cut)
+    assert isinstance(last, Window)
     assert isinstance(last.meta, ImuMeta)
     assert 5.0 < last.meta.mean[0] < 7.0
 
@@ -210,10 +211,10 @@ def test_statistics_follow_a_change_after_the_horizon() -> None:
 def test_readings_as_they_came() -> None:
     """Breaks if a model that wants native readings gets interpolated ones."""
     form = Motion(length_s=1.0)
-    windower = make_windower(Modality.IMU, form, hop_s=0.5, rate_hz=30.0)
+    windower = make_windower(of(Modality.IMU), form, hop_s=0.5, rate_hz=30.0)
     readings = [_reading(n) for n in range(90)]
     cuts = [c for n, r in enumerate(readings) for c in windower.push(sample(T0 + n * 33 * MS, r))]
-    assert isinstance(cuts[0], Cut)
+    assert isinstance(cuts[0], Window)
     assert np.array_equal(cuts[0].data, np.stack(readings[:31]).T)
     assert isinstance(cuts[0].meta, ImuMeta)
     assert cuts[0].meta.rate_hz == 31.0

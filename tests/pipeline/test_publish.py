@@ -20,7 +20,7 @@ import zmq
 from bindstream.errors import ConfigError, InvalidInput
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
-from pipeline import labels, publish
+from pipeline import labels, publish, take_over
 from pipeline.epochs import RESERVED
 from pipeline.link import Link, address
 from pipeline.messages import About, Bye, Grant, Hello, Opened, State
@@ -229,7 +229,7 @@ def test_a_wall_clock_that_is_set_is_told(monkeypatch):
 
 def test_one_publisher_per_robot(monkeypatch):
     """Breaks if two publishers grant epochs of the same robot."""
-    monkeypatch.setattr(publish, "TAKE_OVER_S", 0.3)
+    monkeypatch.setattr(take_over, "TAKE_OVER_S", 0.3)
     with Robot("depth") as robot:
         with pytest.raises(RuntimeError, match="'rover' already has a publisher on this machine"):
             robot.published()
@@ -238,7 +238,7 @@ def test_one_publisher_per_robot(monkeypatch):
 
 def test_a_busy_endpoint_lets_go_of_the_rest(monkeypatch):
     """Breaks if a publisher that could not bind keeps the robot's lock from its successor."""
-    monkeypatch.setattr(publish, "TAKE_OVER_S", 0.3)
+    monkeypatch.setattr(take_over, "TAKE_OVER_S", 0.3)
     with socket.socket() as holder, Robot("depth") as robot:
         holder.bind(("127.0.0.1", 0))
         holder.listen()

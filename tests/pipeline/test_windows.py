@@ -9,8 +9,9 @@ import pytest
 
 from bindstream.errors import ConfigError, InvalidInput
 from bindstream.formats import Map
-from bindstream.types import Modality
-from pipeline.windows import Cut, Hole, Outcome, Windower, make_windower
+from bindstream.types import Modality, Window
+from pipeline.windows import Hole, Outcome, Windower, make_windower
+from tests.pipeline.messages import of
 from tests.pipeline.oracle import ARRIVAL_NS, MS, T0, sample
 
 HOP_NS = 500 * MS
@@ -18,7 +19,7 @@ HOP_NS = 500 * MS
 
 def _thermal(**options: float) -> Windower:
     given = {"hop_s": 0.5, "rate_hz": 10.0} | options
-    return make_windower(Modality.THERMAL, Map(), **given)  # type: ignore[arg-type]
+    return make_windower(of(Modality.THERMAL), Map(), **given)  # type: ignore[arg-type]
 
 
 def _push(windower: Windower, times: list[int]) -> list[Outcome]:
@@ -41,7 +42,7 @@ def test_captured_is_the_arrival_of_the_completing_sample() -> None:
     """Breaks if the overhead of a window cannot be told from waiting for its data."""
     cuts = _push(_thermal(), _steady(T0 + 30 * MS, 30))
     assert all(
-        isinstance(c, Cut) and c.captured_ns == c.end_ns + 30 * MS + ARRIVAL_NS for c in cuts
+        isinstance(c, Window) and c.captured_ns == c.end_ns + 30 * MS + ARRIVAL_NS for c in cuts
     )
 
 
@@ -61,7 +62,9 @@ def test_a_hole_still_growing_is_told_by_flush() -> None:
     windower = _thermal()
     assert len(_push(windower, _steady(T0, 20))) == 3
     assert len(_push(windower, [T0 + 4100 * MS])) == 1  # the window that was still open
-    assert windower.flush() == [Hole(4, T0 + 2000 * MS, T0 + 4000 * MS)]
+    (hole,) = windower.flush()
+    assert isinstance(hole, Hole)
+    assert (hole.seq, hole.start_ns, hole.end_ns) == (4, T0 + 2000 * MS, T0 + 4000 * MS)
     assert windower.flush() == []
     assert windower.stats()["holes"] == 1
 
@@ -73,14 +76,14 @@ def test_a_jump_of_a_century_takes_no_time() -> None:
     got = _push(windower, _steady(T0, 20) + _steady(T0 + 3 * 10**18, 20))
     assert time.process_time() - began < 1.0  # walking would take hours
     assert sum(isinstance(o, Hole) for o in got) == 1
-    assert isinstance(got[-1], Cut)
+    assert isinstance(got[-1], Window)
 
 
 def test_a_wild_first_stamp_is_no_outage() -> None:
     """Breaks if a stream whose first stamp was 0 begins with a hole of half a century."""
     got = _push(_thermal(), [0, *_steady(T0, 20)])
     assert got
-    assert all(isinstance(o, Cut) for o in got)
+    assert all(isinstance(o, Window) for o in got)
     assert got[0].start_ns >= T0
 
 
@@ -122,14 +125,14 @@ def test_a_window_that_cannot_be_is_refused(options: dict[str, float]) -> None:
 def test_a_format_of_another_modality_is_refused() -> None:
     """Breaks if a modality without a sensor gets a silent stream, or sound is cut into frames."""
     with pytest.raises(InvalidInput, match="no sensor"):
-        make_windower(Modality.TEXT, Map(), hop_s=1, rate_hz=1)
+        make_windower(of(Modality.TEXT), Map(), hop_s=1, rate_hz=1)
     with pytest.raises(InvalidInput, match="vision: its windows are Frames, got Map"):
-        make_windower(Modality.VISION, Map(), hop_s=1, rate_hz=1)
+        make_windower(of(Modality.VISION), Map(), hop_s=1, rate_hz=1)
 
 
 def test_a_windower_goes_on_where_another_stopped() -> None:
     """Breaks if a change of format begins at seq 0 again: every reader would drop it as old."""
     before = _thermal()
     _push(before, _steady(T0, 20))
-    after = make_windower(Modality.THERMAL, Map(), hop_s=0.5, rate_hz=10.0, seq=before.seq)
+    after = make_windower(of(Modality.THERMAL, before.seq), Map(), hop_s=0.5, rate_hz=10.0)
     assert [c.seq for c in _push(after, _steady(T0 + 2000 * MS, 20))] == [3, 4, 5]

@@ -9,12 +9,13 @@ import pytest
 
 from bindstream.errors import ConfigError, WrongFormat
 from bindstream.formats import Motion
-from bindstream.types import Modality
-from pipeline.windows import Cut, make_windower
+from bindstream.types import Modality, Window
+from pipeline.windows import make_windower
 from sensors.device_clock import DeviceClock
 from sensors.imu import SerialImu
 from tests.devices.reading import read_for
 from tests.devices.serial_port import G, SerialDevice
+from tests.pipeline.messages import of
 
 S = 1_000_000_000
 
@@ -106,9 +107,9 @@ def test_two_lost_readings_are_noticed_and_stated(opened):
 def windows(samples, rate_hz, length_s=2.0):
     """What the windower makes of them."""
     form = Motion(length_s=length_s, steps=2000)
-    windower = make_windower(Modality.IMU, form, hop_s=0.5, rate_hz=rate_hz)
+    windower = make_windower(of(Modality.IMU), form, hop_s=0.5, rate_hz=rate_hz)
     outcomes = [o for s in samples for o in windower.push(s)]
-    return [o for o in outcomes if isinstance(o, Cut)]
+    return [o for o in outcomes if isinstance(o, Window)]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from bindstream.formats import Frames, Motion, Sound, WindowFormat
-from bindstream.types import Modality, VisionMeta
-from pipeline.windows import Cut, length_of, make_windower
+from bindstream.types import Modality, VisionMeta, Window
+from pipeline.windows import length_of, make_windower
 from sensors.world import script as world_script
 from sensors.world.driver import World
 from sensors.world.observations import AUDIO_S, FRAME_SPAN_S, IMU_S, VISION_S, render
+from tests.pipeline.messages import of
 
 SCRIPT = {
     "length_s": 3600,
@@ -26,7 +27,7 @@ FORMATS: dict[Modality, tuple[WindowFormat, float]] = {
 }
 
 
-def cuts(modality: Modality, seconds: float, **options: object) -> list[Cut]:
+def cuts(modality: Modality, seconds: float, **options: object) -> list[Window]:
     """What the windower makes of some seconds of the live world, on a clock that hurries."""
     now_ns = world_script.ORIGIN_NS + 7_200_000_000_000
 
@@ -36,12 +37,12 @@ def cuts(modality: Modality, seconds: float, **options: object) -> list[Cut]:
     driver = World("s", modality=modality, script=SCRIPT, seed=4, **options)
     driver.open(clock)
     form, hop_s = FORMATS[modality]
-    windows = make_windower(modality, form, hop_s=hop_s, rate_hz=driver.rate_hz)
-    found: list[Cut] = []
+    windows = make_windower(of(modality), form, hop_s=hop_s, rate_hz=driver.rate_hz)
+    found: list[Window] = []
     for _ in range(round(seconds * 100)):
         now_ns += 10_000_000
         for sample in driver.read(0.0):
-            found += [cut for cut in windows.push(sample) if isinstance(cut, Cut)]
+            found += [cut for cut in windows.push(sample) if isinstance(cut, Window)]
     return found
 
 
