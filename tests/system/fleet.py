@@ -180,6 +180,6 @@ def rows(
     """The table of a change, for whoever reads the test's output."""
     for place in sorted(before.keys() | now):
         (e1, s1), (e2, s2) = before.get(place, (0, -1)), watch.newest(place)
-        kept = "untouched" if e1 == e2 and s2 > s1 else "gone" if e1 == e2 else "new epoch"
+        kept = "removed" if place not in now else "untouched" if e1 == e2 else "new epoch"
         name = "/".join(place)
         yield f"{what:22} {name:7} epoch {e1:>3} -> {e2:>3}   seq {s1:>4} -> {s2:>4}   {kept}"

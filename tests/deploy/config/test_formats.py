@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bindstream.errors import ConfigError
+from bindstream.formats import Frames, Map, Motion, Sound, WindowFormat
 from bindstream.types import Modality
 from deploy.config.formats import window_format
-from pipeline.format import Format
+from pipeline.windows import length_of
 from tests.deploy.configs import TOY, made
 
 GOLDEN = {"weights": "tests/golden/imagebind/small_weights.safetensors"}
@@ -20,29 +21,33 @@ def stream(modality: str, **changes: Any) -> dict[str, Any]:
     return {"name": "s", "modality": modality, "driver": "world", **changes}
 
 
-def cut(folder: Path, encoder: dict[str, Any], modality: str, **changes: Any) -> Format:
+def cut(folder: Path, encoder: dict[str, Any], modality: str, **changes: Any) -> WindowFormat:
     config = made(folder, stream(modality, **changes), encoder=encoder)
     return window_format(config, config.streams[0])
 
 
 @pytest.mark.parametrize(
-    ("modality", "length_s", "frames"),
+    ("modality", "kind", "length_s"),
     [
-        (Modality.VISION, 2.0, 2),
-        (Modality.AUDIO, 2.0, 0),
-        (Modality.DEPTH, 0.5, 1),
-        (Modality.THERMAL, 0.5, 1),
-        (Modality.IMU, 5.0, 0),
+        (Modality.VISION, Frames, 2.0),
+        (Modality.AUDIO, Sound, 2.0),
+        (Modality.DEPTH, Map, None),
+        (Modality.THERMAL, Map, None),
+        (Modality.IMU, Motion, 5.0),
     ],
 )
-def test_an_encoder_that_does_not_say_gets_imagebinds_windows(tmp_path, modality, length_s, frames):
+def test_an_encoder_that_does_not_say_gets_imagebinds_windows(tmp_path, modality, kind, length_s):
     """Breaks if a user's encoder is fed windows of another length than documented."""
-    assert cut(tmp_path, TOY, modality.value) == Format(length_s, frames)
+    form = cut(tmp_path, TOY, modality.value)
+    assert isinstance(form, kind)
+    assert form.length_s == length_s
 
 
 def test_a_single_frame_is_looked_for_in_the_last_hop(tmp_path):
-    """Breaks if a slow depth stream looks too short a time back."""
-    assert cut(tmp_path, TOY, "depth", hop_s=2.0) == Format(2.0, 1)
+    """Breaks if a slow depth stream looks too short a time back, or its own hop as a length is
+    refused."""
+    form = cut(tmp_path, TOY, "depth", hop_s=2.0, length_s=2.0)
+    assert length_of(form, 2.0) == 2.0
 
 
 def test_weights_decide_and_other_lengths_are_refused(tmp_path):
@@ -81,7 +86,6 @@ class Short:
     @classmethod
     def offer(cls, weights: str | None) -> Any:
         from encoders.offer import Offer
-        from encoders.weights.card import WindowFormat
 
-        windows = {Modality.AUDIO: WindowFormat(0.5)}
+        windows = {Modality.AUDIO: Sound(length_s=0.5, rate_hz=8000)}
         return Offer(frozenset({Modality.AUDIO}), windows)
