@@ -17,7 +17,8 @@ demo: setup ## the simulated robot, live, until Ctrl-C (SECONDS=30 bounds it)
 	@$(BIN)/bindstream run $(if $(SECONDS),--seconds $(SECONDS))
 
 test: setup ## the test suite, without the tests that take minutes
-	@$(BIN)/pytest -m "not long" $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadfile -m "not ray and not long" $(ARGS) || test $$? = 5
+	@$(BIN)/pytest -m "ray and not long" $(ARGS) || test $$? = 5
 
 test-long: setup ## the tests that take minutes
 	@$(BIN)/pytest -m long $(ARGS)
