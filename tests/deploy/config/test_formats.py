@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from bindstream.errors import ConfigError
+from bindstream.formats import Map, Sound, WindowFormat
 from bindstream.types import Modality
 from deploy.config.formats import window_format
-from pipeline.format import Format
+from encoders.imagebind.window_formats import USUAL
 from tests.deploy.configs import TOY, made
 
 GOLDEN = {"weights": "tests/golden/imagebind/small_weights.safetensors"}
@@ -20,29 +21,22 @@ def stream(modality: str, **changes: Any) -> dict[str, Any]:
     return {"name": "s", "modality": modality, "driver": "world", **changes}
 
 
-def cut(folder: Path, encoder: dict[str, Any], modality: str, **changes: Any) -> Format:
+def cut(folder: Path, encoder: dict[str, Any], modality: str, **changes: Any) -> WindowFormat:
     config = made(folder, stream(modality, **changes), encoder=encoder)
     return window_format(config, config.streams[0])
 
 
-@pytest.mark.parametrize(
-    ("modality", "length_s", "frames"),
-    [
-        (Modality.VISION, 2.0, 2),
-        (Modality.AUDIO, 2.0, 0),
-        (Modality.DEPTH, 0.5, 1),
-        (Modality.THERMAL, 0.5, 1),
-        (Modality.IMU, 5.0, 0),
-    ],
-)
-def test_an_encoder_that_does_not_say_gets_imagebinds_windows(tmp_path, modality, length_s, frames):
-    """Breaks if a user's encoder is fed windows of another length than documented."""
-    assert cut(tmp_path, TOY, modality.value) == Format(length_s, frames)
+@pytest.mark.parametrize("modality", USUAL)
+def test_an_encoder_that_does_not_say_gets_imagebinds_windows(tmp_path, modality):
+    """Breaks if a user's encoder is fed windows of another form than documented."""
+    assert cut(tmp_path, TOY, modality.value) == USUAL[modality]
 
 
 def test_a_single_frame_is_looked_for_in_the_last_hop(tmp_path):
-    """Breaks if a slow depth stream looks too short a time back."""
-    assert cut(tmp_path, TOY, "depth", hop_s=2.0) == Format(2.0, 1)
+    """Breaks if a slow depth stream may be told another length than the hop that it looks back."""
+    assert cut(tmp_path, TOY, "depth", hop_s=2.0, length_s=2.0) == Map()
+    with pytest.raises(ConfigError, match=r"length_s is 1, but its encoder takes 2 s of depth"):
+        cut(tmp_path, TOY, "depth", hop_s=2.0, length_s=1.0)
 
 
 def test_weights_decide_and_other_lengths_are_refused(tmp_path):
@@ -81,7 +75,6 @@ class Short:
     @classmethod
     def offer(cls, weights: str | None) -> Any:
         from encoders.offer import Offer
-        from encoders.weights.card import WindowFormat
 
-        windows = {Modality.AUDIO: WindowFormat(0.5)}
+        windows = {Modality.AUDIO: Sound(length_s=0.5, rate_hz=8_000)}
         return Offer(frozenset({Modality.AUDIO}), windows)
