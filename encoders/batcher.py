@@ -12,9 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from bindstream.errors import InvalidInput
-from bindstream.types import Encoding, Reason, Vector, Window
+from bindstream.types import Encoding, Modality, Reason, Vector, Window
 from encoders.encoder import Encoder
 from encoders.liveness import Liveness
+
+LOADING_S = 600.0
+"""What loading a tower may take: gigabytes, of a slow disk."""
 
 
 @dataclass(slots=True, eq=False)
@@ -41,6 +44,7 @@ class Batcher:
         self._pending: dict[tuple[str | int, ...], _Waiting] = {}
         self._lock = threading.Lock()
         self._liveness = Liveness(getattr(encoder, "check", None))
+        self._prepared: set[Modality] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
 
     async def encode(self, window: Window, budget_s: float) -> Encoding:
@@ -63,10 +67,24 @@ class Batcher:
         if older is not None:
             self._refuse(older, Reason.SUPERSEDED)
 
+    async def prepare(self, modality: Modality) -> None:
+        """Have the encoder load what a modality needs, before its first window comes. Raises what
+        the encoder raises."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._prepare, modality)
+
+    def _prepare(self, modality: Modality) -> None:
+        prepare = getattr(self._encoder, "prepare", None)
+        if prepare is None or modality in self._prepared:
+            return
+        with self._liveness.job(f"loading {modality}", 1, LOADING_S):
+            prepare(modality)
+        self._prepared.add(modality)
+
     async def in_thread(self, call: Callable[[], Vector], rows: int = 1) -> Vector:
         """Run something else between two batches: ``rows`` texts."""
 
         def run() -> Vector:
+            self._prepare(Modality.TEXT)
             with self._liveness.job("text", rows):
                 return call()
 
@@ -95,6 +113,7 @@ class Batcher:
 
     def _encoded(self, batch: list[_Waiting]) -> Vector:
         """(B, dim) float32."""
+        self._prepare(batch[0].window.modality)
         with self._liveness.job(batch[0].window.modality, len(batch)):
             vectors = self._encoder.encode([w.window for w in batch])
             if len(vectors) != len(batch):

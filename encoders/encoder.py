@@ -19,6 +19,10 @@ class Encoder(Protocol):
     ``offer(weights, **options) -> encoders.offer.Offer``, a static or class method that imports
     nothing heavy, and raises as construction would. Without it, class attributes ``modalities`` and
     ``windows`` are believed, and the constructor's signature.
+
+    It may have ``prepare(modality)``, which loads what that modality needs: called in the thread
+    that encodes, when a stream starts, and again of no effect. With the class attribute
+    ``text_per_modality = True`` a text has a vector for each modality that it may be compared with.
     """
 
     modalities: frozenset[Modality]
@@ -33,5 +37,8 @@ class Encoder(Protocol):
         gets a row of NaN, its neighbours their right vectors.
         """
 
-    def encode_text(self, texts: list[str]) -> Vector:
-        """Words -> (B, dim) float32, unit norm each."""
+    def encode_text(self, texts: list[str], modality: Modality | None = None, /) -> Vector:
+        """Words -> (B, dim) float32, unit norm each, to be compared with vectors of ``modality``.
+
+        Only told where ``text_per_modality`` is True (None: not known); else it may be left out.
+        """

@@ -30,6 +30,7 @@ class _Job:
     kind: str
     rows: int
     start_s: float
+    first_s: float
 
 
 class Liveness:
@@ -53,9 +54,10 @@ class Liveness:
         self._broken: str | None = None
 
     @contextmanager
-    def job(self, kind: str, rows: int) -> Iterator[None]:
-        """Around one encoding of ``rows`` windows of a modality, or texts."""
-        start_s = self._begin(kind, rows)
+    def job(self, kind: str, rows: int, first_s: float = FIRST_S) -> Iterator[None]:
+        """Around one encoding of ``rows`` windows of a modality, or texts; ``first_s``: what one
+        of a kind that never ended yet may take."""
+        start_s = self._begin(kind, rows, first_s)
         try:
             yield
         except InvalidInput:  # says nothing of the device
@@ -85,15 +87,15 @@ class Liveness:
             return f"the encode thread is dead: windows wait, and none was taken for {idle_s:.0f} s"
         return None
 
-    def limit_s(self, kind: str, rows: int) -> float:
+    def limit_s(self, kind: str, rows: int, first_s: float = FIRST_S) -> float:
         """How long so many rows may take: TIMES the median so far, LEAST_S at least."""
         took_s = self._took_s.get(kind)
         if not took_s:
-            return FIRST_S
+            return first_s
         return max(LEAST_S, TIMES * rows * statistics.median(took_s))
 
     def _hung(self, job: _Job, so_far_s: float) -> str | None:
-        limit_s = self.limit_s(job.kind, job.rows)
+        limit_s = self.limit_s(job.kind, job.rows, job.first_s)
         if so_far_s <= limit_s:
             return None
         return (
@@ -101,10 +103,10 @@ class Liveness:
             f" {limit_s:.0f} s were enough for any before"
         )
 
-    def _begin(self, kind: str, rows: int) -> float:
+    def _begin(self, kind: str, rows: int, first_s: float = FIRST_S) -> float:
         start_s = self._clock()
         with self._lock:
-            self._job = _Job(kind, rows, start_s)
+            self._job = _Job(kind, rows, start_s, first_s)
         return start_s
 
     def _went_well(self, kind: str, each_s: float) -> None:

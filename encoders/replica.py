@@ -61,9 +61,11 @@ class EncoderReplica:
         """One window -> its encoding, within ``budget_s`` of its arrival here or refused."""
         return await self._batcher.encode(window, budget_s)
 
-    async def encode_text(self, texts: list[str]) -> Vector:
-        """Words -> (B, dim) float32, unit norm."""
-        return await encode_in_pieces(self._batcher, self._encoder, texts)
+    async def encode_text(self, texts: list[str], modality: str | None = None) -> Vector:
+        """Words -> (B, dim) float32, unit norm. ``modality``: whose vectors they will be compared
+        with; matters to an encoder that says ``text_per_modality`` (None: as it sees fit)."""
+        meant = None if modality is None else Modality(modality)
+        return await encode_in_pieces(self._batcher, self._encoder, texts, meant)
 
     async def check_health(self) -> None:
         """Asked by Serve every ``health_check_period_s``; after three refusals in a row it puts a
@@ -72,25 +74,32 @@ class EncoderReplica:
             _log.error("encoder %s asks to be replaced: %s", self._encoder.encoder_id, fault)
             raise RuntimeError(fault)
 
-    def describe(self) -> dict[str, Any]:
-        """Which space its vectors live in, what it can encode, and the windows that it takes."""
+    async def describe(self, modality: str | None = None) -> dict[str, Any]:
+        """Which space its vectors live in, what it can encode, and the windows that it takes; once
+        ``modality`` is ready to be encoded. Raises what its loading raises."""
         encoder = self._encoder
+        if modality is not None:
+            await self._batcher.prepare(Modality(modality))
         return {
             "space_id": encoder.space_id,
             "encoder_id": encoder.encoder_id,
             "dim": encoder.dim,
             "modalities": sorted(encoder.modalities),
+            "text_per_modality": bool(getattr(encoder, "text_per_modality", False)),
             "formats": to_plain(formats_of(encoder.modalities, getattr(encoder, "windows", {}))),
         }
 
 
-async def encode_in_pieces(batcher: Batcher, encoder: Encoder, texts: list[str]) -> Vector:
+async def encode_in_pieces(
+    batcher: Batcher, encoder: Encoder, texts: list[str], modality: Modality | None = None
+) -> Vector:
     """Words -> (B, dim) float32; windows that wait are encoded after every ``TEXTS_AT_ONCE``."""
+    told = (modality,) if getattr(encoder, "text_per_modality", False) else ()
     starts = range(0, max(1, len(texts)), TEXTS_AT_ONCE)  # no texts: one empty piece, (0, dim)
     pieces = [texts[at : at + TEXTS_AT_ONCE] for at in starts]
     return np.concatenate(
         [
-            await batcher.in_thread(partial(encoder.encode_text, piece), len(piece))
+            await batcher.in_thread(partial(encoder.encode_text, piece, *told), len(piece))
             for piece in pieces
         ]
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from bindstream.errors import InvalidInput
@@ -27,13 +28,15 @@ class Asker:
     """One thread per window that may be with the encoder at a time.
 
     ``encoder`` is the handle of its deployment. ``refusal`` says, until a window is encoded
-    again, why the encoder takes none. Once ``stop`` is set nothing more is asked.
+    again, why the encoder takes none. ``on_answer`` is told the encoder_id of every answer, ''
+    where there is none. Once ``stop`` is set nothing more is asked.
     """
 
     def __init__(self, encoder: Any, teller: Teller, in_flight: int, stop: threading.Event) -> None:
         self._encoder, self._teller, self._stop = encoder, teller, stop
         self._slot: LatestSlot[Window] = LatestSlot(in_flight)
         self.refusal = ""
+        self.on_answer: Callable[[str], None] = lambda _: None
         self.threads = [
             threading.Thread(target=self._ask_newest, name=f"encode-{i}", daemon=True)
             for i in range(in_flight)
@@ -115,10 +118,12 @@ class Asker:
         if self._stop.wait(SAME_END_S):
             self._teller.dropped(window, Reason.SHUTDOWN)
             return
+        self.on_answer("")
         self._teller.complain("encoder_error", error)
         self._teller.dropped(window, Reason.ENCODER_ERROR)
 
     def _deliver(self, window: Window, encoding: Encoding) -> None:
+        self.on_answer(encoding.encoder_id)
         if encoding.vector is None:
             self._refused(window, encoding)
             return

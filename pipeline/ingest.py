@@ -1,13 +1,13 @@
 """The Serve shell of one stream: sensor -> windows -> encoder -> publisher.
 
 Threads: ``capture`` always reads the device; ``windows`` cuts and keeps the accounts;
-one ``encode`` thread per window in flight asks the encoder (see ``asker``). Latest wins in
-between; or, where the robot's time is its streams', each waits for the next (see ``clock``).
+one ``encode`` thread per window in flight asks the encoder (see ``asker``); ``format`` asks it what
+to cut (see ``inquiry``). Latest wins in between; or, where the robot's time is its streams', each
+waits for the next (see ``clock``).
 """
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 import time
@@ -17,18 +17,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from bindstream.errors import InvalidInput
-from bindstream.formats import Sound, WindowFormat
+from bindstream.errors import BindstreamError
 from bindstream.types import Reason, Sample, Window
 from pipeline.asker import Asker
 from pipeline.border import counted, rate_of
 from pipeline.capture import Capture, Handover
-from pipeline.clock import LEAD_NS
+from pipeline.cutter import Cutter
 from pipeline.direct import direct
-from pipeline.format import format_of
+from pipeline.inquiry import Inquiry
 from pipeline.plan import StreamPlan
 from pipeline.teller import Teller
-from pipeline.windows import Hole, Windower, make_windower
+from pipeline.windows import Hole
 from sensors import load
 
 STATE_EVERY_S = 1.0
@@ -43,9 +42,6 @@ IN_LINE_S = 0.1
 PAST_IN_PRESENT = "a recording on a robot that is live: set time: streams of its robot"
 UNSETTLED = 16
 """Where nothing may be lost, no window is cut while the publisher owes an answer to so many."""
-FORMAT_TIMEOUT_S = 2.0
-FORMAT_RETRY_S = 0.2
-_log = logging.getLogger("ray.serve")
 
 
 class Ingest:
@@ -62,28 +58,28 @@ class Ingest:
         sys.setswitchinterval(SWITCH_S)
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
         self._plan = plan
-        self._encoder = direct(encoder)
+        encoder = direct(encoder)
         self._driver = load(plan.driver)(plan.stream, **plan.options)
         self._recorded = bool(getattr(self._driver, "recorded", False))
         self._teller = Teller(plan, own_app())
-        self._format: WindowFormat | None = None
-        self._unfit = "waiting for the encoder to say what windows it takes"
-        self._windower: Windower | None = None
+        self._cutter = Cutter(plan, self._teller, lambda: rate_of(self._driver))
         self._window_errors = 0
+        self._uncut = ""
         self._handover = Handover()
         self._taken: deque[Sample] = deque()
         self._capture = Capture(self._driver, plan.stream, self._driver_ns, self._handover)
         self._capture.on_event = self._on_capture
         self._stop = threading.Event()
-        self._asker = Asker(self._encoder, self._teller, plan.in_flight, self._stop)
+        self._inquiry = Inquiry(encoder, plan, self._teller, self._stop)
+        self._asker = Asker(encoder, self._teller, plan.in_flight, self._stop)
+        self._asker.on_answer = self._inquiry.heard
         self._paused_ns = (0, 0)
         self._flushed = self._drained = False
         self._told = 0.0, ""  # when a state was told, and which
-        self._asking = threading.Thread(target=self._ask_format, name="format", daemon=True)
         self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
         self._threads += self._asker.threads
         self._closed = False
-        for thread in (self._asking, *self._threads):
+        for thread in (self._inquiry.thread, *self._threads):
             thread.start()
 
     def check_health(self) -> None:
@@ -131,7 +127,7 @@ class Ingest:
         self._handover.waits = not self._teller.clock.is_live
         self._capture.start()
         while not self._stop.is_set():
-            if self._format is None:  # what the sensor gives meanwhile waits, within bounds
+            if self._inquiry.form is None:  # what the sensor gives meanwhile waits, within bounds
                 self._stop.wait(0.05)
             else:
                 self._push_what_may_be()
@@ -163,7 +159,7 @@ class Ingest:
             self._teller.progress(again=True)
 
     def _flush(self) -> None:
-        for cut in self._windower.flush() if self._windower else []:
+        for cut in self._cutter.flush():
             self._pass_on(cut)
 
     def _state(self) -> str:
@@ -184,48 +180,25 @@ class Ingest:
             self._drained = True
             self._teller.happened("stream_ended", self._capture.why)
 
-    def _ask_format(self) -> None:
-        """An encoder may load for minutes: asked until it answers."""
-        plan = self._plan
-        while not self._stop.is_set():
-            try:
-                told = self._encoder.describe.remote().result(timeout_s=FORMAT_TIMEOUT_S)
-                self._format = format_of(told, plan)
-            except InvalidInput as error:  # it answered, and cannot take our windows
-                self._unfit = str(error)
-                self._teller.complain("unfit_encoder", error)
-            except Exception:  # of Ray, of Serve: not there yet
-                _log.debug("stream '%s': the encoder does not answer yet", plan.stream)
-            else:
-                self._unfit = ""
-                return
-            self._stop.wait(FORMAT_RETRY_S)
-
-    def _make_windower(self, form: WindowFormat) -> Windower:
-        plan = self._plan
-        said_hz = rate_of(self._driver)  # 0: frames come now and then
-        unsaid_hz = form.rate_hz if isinstance(form, Sound) else 1 / plan.hop_s
-        return make_windower(
-            self._teller.stamp(), form, hop_s=plan.hop_s, rate_hz=said_hz or unsaid_hz
-        )
-
     def _push(self, sample: Sample) -> None:
-        if self._format is None:
+        form = self._inquiry.form
+        if form is None:
             return
-        if self._windower is None:  # only now has the device said its rate
-            self._windower = self._make_windower(self._format)
-            span_ns = self._windower.length_ns + self._windower.hop_ns
-            self._teller.clock.lead_ns = max(LEAD_NS, span_ns)
         try:
-            cuts = self._windower.push(sample)
+            cuts = self._cutter.push(sample, form)
+            self._uncut = ""
+        except BindstreamError as error:  # no windower can be made of it
+            self._uncut = f"its encoder wants windows that cannot be cut: {error}"
+            self._teller.complain("unfit_encoder", error)
+            return
         except Exception as error:  # costs this sample, not the stream
             self._window_errors += 1
             self._teller.complain("window_error", error)
             return
         for cut in cuts:
             self._pass_on(cut)
-        if self._windower.known_ns is not None:
-            self._teller.come_to(self._windower.known_ns)
+        if self._cutter.known_ns is not None:
+            self._teller.come_to(self._cutter.known_ns)
 
     def _pass_on(self, cut: Window | Hole) -> None:
         lossless = self._handover.waits
@@ -280,19 +253,25 @@ class Ingest:
 
     def _tell_state(self) -> None:
         capture = self._capture
-        counters = {**self._driver_counters(), **(self._windower.stats() if self._windower else {})}
+        counters = {**self._driver_counters(), **self._cutter.stats()}
         counters["invalid"] = counters.get("invalid", 0) + capture.refused
         lost = {
             "window_errors": self._window_errors,
             "untaken": self._handover.overrun,
             "reopened": capture.reopened,
         }
-        why = capture.why or getattr(self._driver, "why", "") or self._unfit or self._asker.refusal
-        if self._recorded and self._teller.clock.is_live:
-            why = PAST_IN_PRESENT
+        past = PAST_IN_PRESENT if self._recorded and self._teller.clock.is_live else ""
+        whys = (
+            past,
+            capture.why,
+            getattr(self._driver, "why", ""),
+            self._inquiry.why,
+            self._uncut,
+            self._asker.refusal,
+        )
         self._teller.state(
             self._state(),
-            why,
+            next(filter(None, whys), ""),
             rate_hz=capture.meter.rate_hz(self._teller.now_ns()),
             wanted_rate_hz=rate_of(self._driver),
             counters={**counters, **lost},

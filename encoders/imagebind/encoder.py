@@ -15,12 +15,12 @@ from encoders.imagebind import frontends
 from encoders.imagebind.front_end_formats import FrontEnds
 from encoders.imagebind.inputs import Inputs
 from encoders.imagebind.offer import lacking, offer
-from encoders.imagebind.runtime import Runtime
 from encoders.imagebind.tokenizer import tokenizer_for
+from encoders.imagebind.towers import Towers
 from encoders.weights import integrity
 from encoders.weights.card import Card, read_card
 from encoders.weights.fingerprint import file_sha256
-from encoders.weights.load import load_model, space_id
+from encoders.weights.load import space_id
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,8 @@ class ImageBindEncoder:
     """Any file of ImageBind's structure: the official one, the shipped small one, a bound one.
 
     ``weights``: a path or a name (None: the shipped ``bindstream_tiny``). ``modalities`` None: all
-    that the file holds; text only where its vocabulary is here. ``max_batch``: the most windows
+    that the file holds, each loaded when it is first asked for (``prepare``); text only where its
+    vocabulary is here. Named ones are loaded at once. ``max_batch``: the most windows
     that will come at once. ``front_ends`` overrides single numbers of the file's own:
     ``{"depth": {"scale": 1.0}}``. Raises WeightsError, ConfigError (device, dtype) or MissingExtra
     (text was asked for, without CLIP's vocabulary).
@@ -58,12 +59,21 @@ class ImageBindEncoder:
             if Modality.TEXT in self.modalities
             else None
         )
-        self._runtime, self.space_id, sha256 = _started(
-            card, self.modalities, device, dtype, max_batch
-        )
-        choice = self._runtime.choice
-        self.encoder_id = f"{sha256[:12]}/{frontends.VERSION}/{choice.dtype_name}"
+        self._towers = Towers(card, self.modalities, device, dtype, max_batch)
+        self.space_id = space_id(card)
+        self._sha256 = file_sha256(card.path)
+        if modalities is not None:
+            self._towers.load(self.modalities)
+        choice = self._towers.choice
+        self.encoder_id = self._identity()
         self._inputs = Inputs(card, FrontEnds.of(card.front_ends, front_ends), choice.device)
+
+    def prepare(self, modality: Modality) -> None:
+        """Load what a modality needs, if it is not loaded yet. Raises WeightsError where it cannot
+        be used on this machine; says nothing of a modality that it does not have."""
+        if modality in self.modalities:
+            self._towers.load([modality])
+            self.encoder_id = self._identity()
 
     def encode(self, windows: list[Window]) -> Vector:
         """Windows, all of one modality -> (B, dim) float32, unit norm each.
@@ -88,9 +98,9 @@ class ImageBindEncoder:
             return f"these weights hold no {window.modality}"
         return self._inputs.fault(window)
 
-    def encode_text(self, texts: list[str]) -> Vector:
-        """Words -> (B, dim) float32, unit norm each. A word that the weights never saw is named
-        in the log. Raises InvalidInput without a text tower."""
+    def encode_text(self, texts: list[str], _modality: Modality | None = None) -> Vector:
+        """Words -> (B, dim) float32, unit norm each, the same for every modality. A word that the
+        weights never saw is named in the log. Raises InvalidInput without a text tower."""
         if self._tokenize is None:
             raise InvalidInput(f"text: this encoder has only {', '.join(sorted(self.modalities))}")
         if not texts:
@@ -103,16 +113,20 @@ class ImageBindEncoder:
 
     def encode_input(self, modality: Modality, x: Tensor) -> Vector:
         """The model's own input without a clip axis -> (N, dim) float32, unit norm each."""
-        vectors: Vector = self._runtime(modality, x).numpy()
+        vectors: Vector = self._towers(modality, x).numpy()
         return vectors
 
     def check(self) -> None:
         """Raises where the device no longer computes what it computed at start."""
-        self._runtime.check()
+        self._towers.check()
 
     def logit_scale(self, modality: Modality) -> float:
         """What the reference multiplies a modality's unit vectors by (1 for vision)."""
-        return self._runtime.logit_scales[modality]
+        return self._towers.logit_scale(modality)
+
+    def _identity(self) -> str:
+        """The number format is known for certain once a tower proved it."""
+        return f"{self._sha256[:12]}/{frontends.VERSION}/{self._towers.choice.dtype_name}"
 
     def _one_modality(self, windows: list[Window]) -> Modality:
         kinds = {window.modality for window in windows}
@@ -146,12 +160,3 @@ def _chosen(card: Card, modalities: Iterable[Modality] | None) -> frozenset[Moda
             f"{card.path}: holds no {absent}; it has {', '.join(sorted(card.modalities))}"
         )
     return chosen
-
-
-def _started(
-    card: Card, modalities: frozenset[Modality], device: str, dtype: str, max_batch: int
-) -> tuple[Runtime, str, str]:
-    """The fast path, the space_id and the file's SHA-256. The plain model is dropped here."""
-    model = load_model(card.path, card.config, modalities)
-    runtime = Runtime(model, device, dtype, max_batch)
-    return runtime, space_id(card), file_sha256(card.path)

@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bindstream.errors import InvalidInput, MissingExtra, WeightsError
-from bindstream.types import Modality, Vector, Window
+from bindstream.types import Array, Modality, Vector, Window
 from encoders.imagebind.runtime import choose
-from encoders.open_clip.folder import HELD, found, offer
+from encoders.open_clip.folder import HELD, found, offer, square, window_format
 from encoders.weights.fingerprint import file_sha256, remembered
 
 VERSION = "oc1"
@@ -51,7 +51,8 @@ class OpenClipEncoder:
         if not asked <= HELD:
             absent = ", ".join(sorted(asked - HELD))
             raise WeightsError(f"an OpenCLIP model holds vision and text, not {absent}")
-        folder, file, lacks_words = found(weights)
+        seen = found(weights)
+        folder, file, lacks_words = seen.path, seen.file, seen.lacks_words
         if lacks_words and modalities is not None and Modality.TEXT in asked:
             raise WeightsError(lacks_words)
         if lacks_words:
@@ -63,7 +64,9 @@ class OpenClipEncoder:
         self._choice = choose(device, dtype, parameters)
         self._model.to(self._choice.device, self._choice.dtype)
         form = self._model.visual.preprocess_cfg
-        self._size = _square(folder, form["size"])
+        self._size = square(folder, form["size"])
+        self.windows = {Modality.VISION: window_format(self._size, form)}
+        self._form = form
         self._mean, self._std = (self._constant(form[name]) for name in ("mean", "std"))
         tower = remembered(file, "space_id", lambda: _tower_hash(self._model))
         self.space_id = f"open_clip-{folder.name}:{tower}"
@@ -80,11 +83,11 @@ class OpenClipEncoder:
         good = [n for n, window in enumerate(windows) if _usable(window)]
         out = np.full((len(windows), self.dim), np.nan, dtype=np.float32)
         if good:
-            newest = np.stack([windows[n].data[-1] for n in good])
+            newest = np.stack([self._fitted(windows[n].data[-1]) for n in good])
             out[good] = self._unit("encode_image", self._planes(torch.from_numpy(newest)))
         return out
 
-    def encode_text(self, texts: list[str]) -> Vector:
+    def encode_text(self, texts: list[str], _modality: Modality | None = None) -> Vector:
         """Words -> (B, dim) float32, unit norm each. Raises InvalidInput without text."""
         if self._tokenize is None:
             raise InvalidInput("text: this encoder has only vision")
@@ -92,12 +95,20 @@ class OpenClipEncoder:
             return np.empty((0, self.dim), dtype=np.float32)
         return self._unit("encode_text", self._tokenize(texts).to(self._choice.device))
 
+    def _fitted(self, frame: Array) -> Array:
+        """uint8 (H, W, 3) -> (size, size, 3), by open_clip's own rules where it is not so yet."""
+        if frame.shape[:2] == (self._size, self._size):
+            return frame
+        from open_clip.transform import PreprocessCfg, image_transform_v2
+        from PIL import Image
+
+        plain = {**self._form, "mean": (0.0,) * 3, "std": (1.0,) * 3}
+        planes = image_transform_v2(PreprocessCfg(**plain), is_train=False)(Image.fromarray(frame))
+        return np.asarray((planes * 255).round().byte().permute(1, 2, 0))
+
     def _planes(self, frames: Tensor) -> Tensor:
-        """uint8 (N, S, S, 3) -> (N, 3, size, size), as the model's own settings say."""
+        """uint8 (N, size, size, 3) -> (N, 3, size, size), as the model's own settings say."""
         planes = frames.to(self._choice.device).permute(0, 3, 1, 2).float() / 255
-        if planes.shape[-1] != self._size:
-            to = (self._size, self._size)
-            planes = F.interpolate(planes, to, mode="bicubic", antialias=True).clamp(0, 1)
         return ((planes - self._mean) / self._std).to(self._choice.dtype)
 
     def _unit(self, method: str, x: Tensor) -> Vector:
@@ -124,13 +135,6 @@ def _loaded(folder: Path, words: bool) -> tuple[Any, Any]:
     return model.eval().requires_grad_(False), tokenize
 
 
-def _square(folder: Path, size: Any) -> int:
-    high, wide = (size, size) if isinstance(size, int) else size
-    if high != wide:
-        raise WeightsError(f"{folder}: wants square pictures, has {high} x {wide}")
-    return int(high)
-
-
 def _tower_hash(model: Any) -> str:
     """12 hex digits of the SHA-256 over the image tower's float32 values."""
     digest = hashlib.sha256()
@@ -143,8 +147,8 @@ def _tower_hash(model: Any) -> str:
 def _usable(window: Window) -> bool:
     data = window.data
     fits = data.dtype == np.uint8 and data.ndim == 4 and data.shape[-1] == 3 and data.size > 0
-    if fits and data.shape[1] == data.shape[2]:
+    if fits:
         return True
-    wanted = "wants uint8 (T, S, S, 3)"
+    wanted = "wants uint8 (T, H, W, 3)"
     _log.warning("stream '%s': not encoded: %s, got %s", window.stream, wanted, data.shape)
     return False

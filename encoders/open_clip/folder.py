@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bindstream.errors import MissingExtra, WeightsError
+from bindstream.formats import Frames, WindowFormat
 from bindstream.types import Modality
 from encoders.offer import Offer
 from encoders.weights import pth
@@ -16,6 +17,8 @@ from encoders.weights.card import read_header
 
 HELD = frozenset({Modality.VISION, Modality.TEXT})
 _CONFIG = "open_clip_config.json"
+_USUAL_PX = 224
+"""Of a config that does not say, as open_clip has it."""
 _FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 _TOKENIZERS = ("tokenizer.json", "tokenizer_config.json", "spiece.model", "vocab.txt", "vocab.json")
 
@@ -26,6 +29,8 @@ class Folder(NamedTuple):
     path: Path
     file: Path
     lacks_words: str
+    dim: int
+    windows: dict[Modality, WindowFormat]
 
 
 def offer(weights: str | None) -> Offer:
@@ -34,7 +39,9 @@ def offer(weights: str | None) -> Offer:
         raise MissingExtra("open_clip_torch", "clip", "the encoder 'open_clip'")
     folder = found(weights)
     lacks = {Modality.TEXT: folder.lacks_words} if folder.lacks_words else {}
-    return Offer(modalities=HELD, lacks=lacks, torch_device=True)
+    return Offer(
+        modalities=HELD, windows=folder.windows, lacks=lacks, torch_device=True, dim=folder.dim
+    )
 
 
 def found(weights: str | None) -> Folder:
@@ -47,16 +54,41 @@ def found(weights: str | None) -> Folder:
     files = [folder / name for name in _FILES if (folder / name).is_file()]
     if not files or not (folder / _CONFIG).is_file():
         raise WeightsError(f"{folder}: wants {_CONFIG} and {' or '.join(_FILES)} in it")
-    model = _model(folder / _CONFIG)
+    model, form = _described(folder / _CONFIG)
     if files[0].suffix == ".safetensors":
         read_header(files[0])
     else:
         pth.keys(files[0])
-    return Folder(folder, files[0], _lacks_words(folder, model.get("text_cfg") or {}))
+    size = square(folder, model["vision_cfg"].get("image_size", _USUAL_PX))
+    return Folder(
+        path=folder,
+        file=files[0],
+        lacks_words=_lacks_words(folder, model["text_cfg"]),
+        dim=model["embed_dim"],
+        windows={Modality.VISION: window_format(size, form)},
+    )
 
 
-def _model(file: Path) -> Mapping[str, Any]:
-    """The config's ``model_cfg``, if it describes two towers of one space."""
+def window_format(size_px: int, form: Mapping[str, Any]) -> Frames:
+    """The newest frame, as the model was trained to see it; native where only open_clip's own
+    preprocessing can make it (borders filled up, or scaled by another filter than bicubic)."""
+    rule = form.get("resize_mode") or "shortest"
+    if rule == "longest" or (form.get("interpolation") or "bicubic") != "bicubic":
+        return Frames()
+    return Frames(size_px=size_px, rule="squash" if rule == "squash" else "crop", filter="bicubic")
+
+
+def square(folder: Path, size: Any) -> int:
+    """The side of the model's pictures. Raises WeightsError where they have two."""
+    high, wide = (size, size) if isinstance(size, int) else size
+    if high != wide:
+        raise WeightsError(f"{folder}: wants square pictures, has {high} x {wide}")
+    return int(high)
+
+
+def _described(file: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    """The config's ``model_cfg``, if it describes two towers of one space, and how it prepares
+    pictures."""
     try:
         said = json.loads(file.read_text())
         model = said["model_cfg"]
@@ -67,8 +99,10 @@ def _model(file: Path) -> Mapping[str, Any]:
         raise WeightsError(f"{file}: not a config that open_clip wrote ({said})") from error
     if wrong:
         raise WeightsError(f"{file}: not a config of a CLIP model: model_cfg lacks {wrong}")
-    described: Mapping[str, Any] = model
-    return described
+    form = said.get("preprocess_cfg") or {}
+    if not isinstance(form, dict):
+        raise WeightsError(f"{file}: preprocess_cfg: wants settings by name, got {form!r:.80}")
+    return model, form
 
 
 def _lacks_words(folder: Path, text: Mapping[str, Any]) -> str:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from typing import Any
 
 import numpy as np
 
+from bindstream.formats import Sound, from_plain
 from bindstream.types import Encoding, Modality, Vector, Window
 from encoders.batcher import Batcher
-from encoders.replica import encode_in_pieces
+from encoders.imagebind.window_formats import USUAL
+from encoders.replica import EncoderReplica, encode_in_pieces
 from tests.system.toy_encoder import ToyEncoder
 
 TEXTS = [f"text {n * n}" for n in range(40)]
@@ -66,3 +70,70 @@ def test_no_texts_are_no_rows_of_the_right_length():
     encoder = Logged()
     vectors = asyncio.run(encode_in_pieces(Batcher(encoder, 1), encoder, []))
     assert vectors.shape == (0, 16)
+
+
+class Tutor(ToyEncoder):
+    """A text has another vector for each modality; towers are loaded when asked for."""
+
+    text_per_modality = True
+
+    def __init__(self) -> None:
+        super().__init__(None, windows={Modality.AUDIO: Sound(length_s=1.0, rate_hz=22_050)})
+        self.asked: list[object] = []
+        self.threads: set[str] = set()
+
+    def prepare(self, modality: Modality) -> None:
+        self.asked.append(modality)
+        self.threads.add(threading.current_thread().name)
+
+    def encode_text(self, texts: list[str], modality: Modality | None = None) -> Vector:
+        return super().encode_text([f"{modality}: {text}" for text in texts])
+
+
+def replica(encoder: str) -> EncoderReplica:
+    options: dict[str, Any] = {}
+    return EncoderReplica(
+        f"tests.encoders.test_replica:{encoder}", None, None, "cpu", "float32", 1, 1, options
+    )
+
+
+class Alone(Tutor):
+    def __init__(self, weights: str | None, **_: Any) -> None:
+        super().__init__()
+
+
+class Deaf(Logged):
+    """Takes a text alone."""
+
+    def __init__(self, weights: str | None, **_: Any) -> None:
+        super().__init__()
+
+
+def test_describes_its_windows_and_loads_what_is_asked_for_in_the_thread_that_encodes():
+    """Breaks if a stream cannot learn what to cut, or if a tower is first loaded while its first
+    window waits."""
+    one = replica("Alone")
+    told = asyncio.run(one.describe("audio"))
+    formats = from_plain(told["formats"])
+    assert formats[Modality.AUDIO] == Sound(length_s=1.0, rate_hz=22_050)
+    assert formats[Modality.VISION] == USUAL[Modality.VISION]
+    assert told["text_per_modality"] is True
+    assert one._encoder.asked == [Modality.AUDIO]
+    asyncio.run(one.describe("audio"))
+    asyncio.run(one.describe())
+    asyncio.run(one.encode(window(1), 5.0))
+    asyncio.run(one.encode_text(["a"]))
+    assert one._encoder.asked == [Modality.AUDIO, Modality.DEPTH, Modality.TEXT]
+    assert all(name.startswith("encode") for name in one._encoder.threads)
+
+
+def test_a_text_is_encoded_for_the_modality_that_is_meant():
+    """Breaks if an encoder with a text for each modality is not told which."""
+    one = replica("Alone")
+    alone, audio, imu = (asyncio.run(one.encode_text(["a dog"], m)) for m in (None, "audio", "imu"))
+    assert np.array_equal(audio, one._encoder.encode_text(["a dog"], Modality.AUDIO))
+    assert not np.array_equal(audio, imu)
+    assert not np.array_equal(audio, alone)
+    deaf = replica("Deaf")
+    assert asyncio.run(deaf.describe())["text_per_modality"] is False
+    assert asyncio.run(deaf.encode_text(["a dog"], "audio")).shape == (1, 16)

@@ -21,7 +21,17 @@ import numpy as np
 
 from bindstream.formats import to_plain
 from bindstream.subscriber import Subscriber
-from bindstream.types import Embedding, Event, Health, Modality, Sample, Tombstone, Vector
+from bindstream.types import (
+    Embedding,
+    Encoding,
+    Event,
+    Health,
+    Modality,
+    Sample,
+    Tombstone,
+    Vector,
+    Window,
+)
 from bindstream.wire import Message
 from encoders.batcher import Batcher
 from encoders.offer import formats_of
@@ -57,12 +67,11 @@ class Handle:
     """Stands for the Serve handle of an encoder's deployment."""
 
     def __init__(self, encoder: ToyEncoder) -> None:
-        self._encoder = encoder
-        self._batcher = Batcher(encoder, 1)
+        self.replace(encoder)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-        self.encode = _Method(self._loop, self._batcher.encode)
+        self.encode = _Method(self._loop, self._encode)
         self.encode_text = _Method(self._loop, self._encode_text)
         self.describe = _Method(self._loop, self._describe)
         self.text_failures = 0
@@ -71,24 +80,39 @@ class Handle:
     def options(self, **_: Any) -> Handle:
         return self
 
+    def replace(self, encoder: ToyEncoder) -> None:
+        """As when a new version of the encoder's application is deployed."""
+        self._encoder, self._batcher = encoder, Batcher(encoder, 1)
+
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    async def _encode_text(self, texts: list[str]) -> Vector:
+    async def _encode(self, window: Window, budget_s: float) -> Encoding:
+        return await self._batcher.encode(window, budget_s)
+
+    async def _encode_text(self, texts: list[str], modality: str | None = None) -> Vector:
         if self.text_error:
             raise self.text_error
         if self.text_failures:
             self.text_failures -= 1
             raise RuntimeError("still loading")
-        return await self._batcher.in_thread(lambda: self._encoder.encode_text(texts))
+        told = (Modality(modality),) if modality and self._per_modality else ()
+        return await self._batcher.in_thread(lambda: self._encoder.encode_text(texts, *told))
 
-    async def _describe(self) -> dict[str, Any]:
+    @property
+    def _per_modality(self) -> bool:
+        return bool(getattr(self._encoder, "text_per_modality", False))
+
+    async def _describe(self, modality: str | None = None) -> dict[str, Any]:
+        if modality:
+            await self._batcher.prepare(Modality(modality))
         formats = formats_of(self._encoder.modalities, getattr(self._encoder, "windows", {}))
         return {
             "space_id": self._encoder.space_id,
             "encoder_id": self._encoder.encoder_id,
+            "text_per_modality": self._per_modality,
             "formats": to_plain(formats),
         }
 
@@ -166,6 +190,7 @@ class Robot:
         )
         self.speaker = Handle(ToyEncoder(None))
         self.heard: list[Message] = []
+        self.handles: dict[str, Handle] = {}
         self._handles = [self.speaker]
         self._ingests: list[Ingest] = []
         self._quiet = threading.Event()
@@ -184,7 +209,7 @@ class Robot:
     def start(
         self, stream: str = "depth", encoder: ToyEncoder | None = None, **changes: Any
     ) -> Ingest:
-        handle = Handle(encoder or ToyEncoder(None))
+        self.handles[stream] = handle = Handle(encoder or ToyEncoder(None))
         self._handles.append(handle)
         ingest = Ingest(stream_plan(stream, **changes), handle)
         self._ingests.append(ingest)

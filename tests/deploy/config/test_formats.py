@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bindstream.errors import ConfigError
-from bindstream.formats import Frames, Map, Motion, Sound, WindowFormat
+from bindstream.formats import Map, Sound, WindowFormat
 from bindstream.types import Modality
 from deploy.config.formats import window_format
-from pipeline.windows import length_of
+from encoders.imagebind.window_formats import USUAL
 from tests.deploy.configs import TOY, made
 
 GOLDEN = {"weights": "tests/golden/imagebind/small_weights.safetensors"}
@@ -26,28 +26,17 @@ def cut(folder: Path, encoder: dict[str, Any], modality: str, **changes: Any) ->
     return window_format(config, config.streams[0])
 
 
-@pytest.mark.parametrize(
-    ("modality", "kind", "length_s"),
-    [
-        (Modality.VISION, Frames, 2.0),
-        (Modality.AUDIO, Sound, 2.0),
-        (Modality.DEPTH, Map, None),
-        (Modality.THERMAL, Map, None),
-        (Modality.IMU, Motion, 5.0),
-    ],
-)
-def test_an_encoder_that_does_not_say_gets_imagebinds_windows(tmp_path, modality, kind, length_s):
-    """Breaks if a user's encoder is fed windows of another length than documented."""
-    form = cut(tmp_path, TOY, modality.value)
-    assert isinstance(form, kind)
-    assert form.length_s == length_s
+@pytest.mark.parametrize("modality", USUAL)
+def test_an_encoder_that_does_not_say_gets_imagebinds_windows(tmp_path, modality):
+    """Breaks if a user's encoder is fed windows of another form than documented."""
+    assert cut(tmp_path, TOY, modality.value) == USUAL[modality]
 
 
 def test_a_single_frame_is_looked_for_in_the_last_hop(tmp_path):
-    """Breaks if a slow depth stream looks too short a time back, or its own hop as a length is
-    refused."""
-    form = cut(tmp_path, TOY, "depth", hop_s=2.0, length_s=2.0)
-    assert length_of(form, 2.0) == 2.0
+    """Breaks if a slow depth stream may be told another length than the hop that it looks back."""
+    assert cut(tmp_path, TOY, "depth", hop_s=2.0, length_s=2.0) == Map()
+    with pytest.raises(ConfigError, match=r"length_s is 1, but its encoder takes 2 s of depth"):
+        cut(tmp_path, TOY, "depth", hop_s=2.0, length_s=1.0)
 
 
 def test_weights_decide_and_other_lengths_are_refused(tmp_path):
@@ -87,5 +76,5 @@ class Short:
     def offer(cls, weights: str | None) -> Any:
         from encoders.offer import Offer
 
-        windows = {Modality.AUDIO: Sound(length_s=0.5, rate_hz=8000)}
+        windows = {Modality.AUDIO: Sound(length_s=0.5, rate_hz=8_000)}
         return Offer(frozenset({Modality.AUDIO}), windows)

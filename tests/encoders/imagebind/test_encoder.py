@@ -195,3 +195,34 @@ def test_refuses_before_it_starts(weights):
         ImageBindEncoder(str(weights), device="cpu", dtype="int8")
     with pytest.raises(WeightsError, match="no such weights file"):
         ImageBindEncoder("/nowhere.safetensors")
+
+
+def test_a_tower_is_loaded_when_it_is_first_asked_for(weights):
+    """Breaks if a robot with one IMU loads five towers that nobody asks, or the one that it asks
+    gives other vectors than in company."""
+    lazy = load_encoder("imagebind", str(weights), device="cpu")
+    named = load_encoder("imagebind", str(weights), device="cpu", modalities=list(lazy.modalities))
+    assert lazy._towers.loaded == set()
+    assert named._towers.loaded == named.modalities
+    lazy.prepare(Modality.IMU)
+    assert lazy._towers.loaded == {Modality.IMU}
+    held = window(Modality.IMU)
+    assert np.allclose(lazy.encode([held]), named.encode([held]), atol=1e-5)
+    lazy.encode([window(Modality.DEPTH)])
+    assert lazy._towers.loaded == {Modality.IMU, Modality.DEPTH}
+    lazy.check()
+    assert (lazy.encoder_id, lazy.space_id) == (named.encoder_id, named.space_id)
+
+
+def test_a_file_that_lacks_a_part_is_refused_before_its_towers_are_asked_for(weights, tmp_path):
+    """Breaks if a broken file shows only when the first depth camera is added."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(weights, framework="pt") as file:
+        tensors = {k: file.get_tensor(k).clone() for k in file.keys()}  # noqa: SIM118
+        metadata = {"bindstream": file.metadata()["bindstream"]}
+    del tensors[next(k for k in tensors if k.startswith("modality_trunks.depth"))]
+    save_file(tensors, tmp_path / "w.safetensors", metadata=metadata)
+    with pytest.raises(WeightsError, match=r"1 missing: modality_trunks\.depth"):
+        load_encoder("imagebind", str(tmp_path / "w.safetensors"), device="cpu")

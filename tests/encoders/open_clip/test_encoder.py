@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shutil
 import warnings
 
 import numpy as np
@@ -12,9 +13,12 @@ import torch
 from safetensors.torch import save_file
 
 from bindstream.errors import InvalidInput, MissingExtra, WeightsError
-from bindstream.types import Modality, Window
+from bindstream.formats import Frames
+from bindstream.types import Modality, Sample, Window
 from encoders.loading import load_encoder
+from encoders.offer import offer_of
 from encoders.open_clip import encoder as encoder_module
+from pipeline.windows import make_windower
 
 if importlib.util.find_spec("open_clip") is None:
     pytest.skip("needs the extra 'clip'", allow_module_level=True)
@@ -80,7 +84,7 @@ def test_gives_open_clips_own_vectors(encoder, folder):
 
 
 def test_frames_of_another_size_are_resized(encoder):
-    """Breaks if the pipeline's 224 pixels cannot be shown to a model of another size."""
+    """Breaks if pictures that nobody cut for it cannot be shown to a model."""
     frames = np.random.default_rng(0).integers(0, 256, (2, 224, 224, 3), dtype=np.uint8)
     out = encoder.encode([window(frames)] * 2)
     assert np.allclose(np.linalg.norm(out, axis=1), 1.0, atol=1e-5)
@@ -89,7 +93,7 @@ def test_frames_of_another_size_are_resized(encoder):
 def test_bad_windows_are_refused_alone_and_other_modalities_clearly(encoder):
     """Breaks if a wrong shape takes its batch with it, or sound is read as pixels."""
     good = window(np.zeros((2, 64, 64, 3), np.uint8))
-    out = encoder.encode([window(np.zeros((2, 64, 60, 3), np.uint8)), good])
+    out = encoder.encode([window(np.zeros((2, 64, 60, 4), np.uint8)), good])
     assert np.isnan(out[0]).all()
     assert np.isfinite(out[1]).all()
     with pytest.raises(InvalidInput, match="has vision only, got audio"):
@@ -114,3 +118,39 @@ def test_refuses_what_it_cannot_be(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(encoder_module.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install .*\[clip\]"):
         load_encoder("open_clip", str(folder))
+
+
+@pytest.mark.parametrize(
+    ("form", "wanted"),
+    [
+        ({}, Frames(size_px=64, filter="bicubic")),
+        ({"resize_mode": "squash"}, Frames(size_px=64, rule="squash", filter="bicubic")),
+        ({"resize_mode": "longest"}, Frames()),
+        ({"interpolation": "bilinear"}, Frames()),
+    ],
+)
+def test_its_own_size_and_crop_are_cut(folder, tmp_path, form, wanted):
+    """Breaks if a camera's frame reaches the model otherwise than open_clip itself would prepare
+    it: shrunk to somebody else's 224 and blown up again, or cropped where it wants the whole."""
+    from PIL import Image
+
+    own = tmp_path / "own"
+    shutil.copytree(folder, own)
+    said = json.loads((own / "open_clip_config.json").read_text())
+    said["preprocess_cfg"] |= form
+    (own / "open_clip_config.json").write_text(json.dumps(said))
+    encoder = load_encoder("open_clip", str(own), device="cpu")
+    assert encoder.windows == offer_of("open_clip", str(own), {}).windows
+    assert encoder.windows == {Modality.VISION: wanted}
+
+    ramp = np.linspace(0, 255, 160).astype(np.uint8)
+    frame = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (90, 160, 3)))
+    windower = make_windower(Modality.VISION, encoder.windows[Modality.VISION], hop_s=1, rate_hz=4)
+    samples = [Sample("eye", n * 250_000_000, frame, n * 250_000_000) for n in range(12)]
+    cut = next(c for s in samples for c in windower.push(s))
+    model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{own}")
+    with torch.inference_mode():
+        picture = preprocess(Image.fromarray(frame)).unsqueeze(0)
+        expected = model.encode_image(picture, normalize=True).numpy()
+    got = encoder.encode([window(cut.data)])
+    assert (got @ expected.T).item() > 0.9999
