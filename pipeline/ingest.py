@@ -21,7 +21,7 @@ from bindstream.errors import InvalidInput
 from bindstream.formats import Sound, WindowFormat
 from bindstream.types import Reason, Sample, Window
 from pipeline.asker import Asker
-from pipeline.border import counted, rate_of
+from pipeline.border import counted, rate_of, why_of
 from pipeline.capture import Capture, Handover
 from pipeline.clock import LEAD_NS
 from pipeline.direct import direct
@@ -287,7 +287,7 @@ class Ingest:
             "untaken": self._handover.overrun,
             "reopened": capture.reopened,
         }
-        why = capture.why or getattr(self._driver, "why", "") or self._unfit or self._asker.refusal
+        why = capture.why or why_of(self._driver) or self._unfit or self._asker.refusal
         if self._recorded and self._teller.clock.is_live:
             why = PAST_IN_PRESENT
         self._teller.state(
