@@ -90,9 +90,7 @@ class Deployment:
             for thread in ending:
                 thread.join()
 
-    def _wait(
-        self, names: set[str], left: threading.Event, most_s: float = float("inf")
-    ) -> None:
+    def _wait(self, names: set[str], left: threading.Event, most_s: float = float("inf")) -> None:
         until_s = time.monotonic() + most_s
         while not self._stand(names) and not left.wait(LOOK_EVERY_S):
             if time.monotonic() > until_s:

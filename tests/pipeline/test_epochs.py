@@ -109,8 +109,10 @@ def test_a_full_disk_is_told_once_the_reserve_is_used(tmp_path, monkeypatch, ear
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{}", "[1]", '{"last": "x"}', '{"last": null}', '{"last": 1e400}', '{"last": -1}']
-    + ['{"last": 9e30}', "[" * 100_000],
+    [
+        *("", "{}", "[1]", '{"last": "x"}', '{"last": null}'),
+        *('{"last": 1e400}', '{"last": -1}', '{"last": 9e30}', "[" * 100_000),
+    ],
     ids=lambda text: text[:20],
 )
 def test_a_damaged_counter_is_refused(tmp_path, text):

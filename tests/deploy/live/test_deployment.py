@@ -98,9 +98,9 @@ def test_what_serve_did_not_take_is_not_taken_for_done(
 def test_a_change_that_never_stands_is_given_up_with_what_it_waits_for(
     controller: Controller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Breaks if one that asks for a GPU too many makes a run deaf to the file that takes it back."""
+    """Breaks if one that asks for a GPU too many makes a run deaf to what takes it back."""
     monkeypatch.setattr(deployment, "APPLY_S", 0.5)
     before, after = load(write(tmp_path, IMU)), load(write(tmp_path, IMU | {"hop_s": 0.5}))
     controller.running = False
-    with pytest.raises(DeploymentFailed, match="stands after 0 s: .*taken more than 30s"):
+    with pytest.raises(DeploymentFailed, match=r"stands after 0 s: .*taken more than 30s"):
         Deployment(before, print).apply(after, changes(before.apps, after.apps), threading.Event())
