@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from bindstream.types import Embedding, Health, Scene, Tombstone
+from bindstream.types import Embedding, Health, Modality, Scene, Tombstone
 from pipeline.clock import Timing
 from tests.pipeline.robot import Robot
 from tests.system.toy_encoder import ToyEncoder
@@ -25,7 +25,7 @@ def play(timing: Timing, encoder: dict[str, Any] | None = None, **options: Any) 
             robot.start(
                 name,
                 encoder=ToyEncoder(None, **(encoder or {})),
-                modality=modality,
+                modality=Modality(modality),
                 driver="tests.devices.recording:Recording",
                 options=told,
                 hop_s=HOPS_S[name],
