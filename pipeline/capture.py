@@ -306,7 +306,7 @@ class Capture:
         good = []
         for sample in samples:
             try:
-                good.append(admitted(sample, self._modality))
+                good.append(admitted(sample, self._modality, self._now_ns()))
             except InvalidInput as error:
                 if self._refusals.add(error, now_s):
                     self.on_event("samples_refused", str(error))

@@ -88,7 +88,7 @@ class Seen:
     def take(self, sample: Sample) -> None:
         """One sample as the driver gave it."""
         try:
-            sample = admitted(sample, self._modality)
+            sample = admitted(sample, self._modality, time.time_ns())
         except InvalidInput as error:
             self.refused += 1
             self.refusal = str(error)

@@ -103,3 +103,13 @@ def test_a_rate_of_any_kind_is_a_number():
         driver = type("Driver", (), {"rate_hz": value})()
         assert (type(rate_of(driver)), rate_of(driver)) == (float, wanted)
     assert rate_of(Failing()) == 0.0
+
+
+@pytest.mark.parametrize("unit", [1e9, 1e3, 1.0])
+def test_a_driver_with_a_clock_of_its_own_is_refused_in_words(unit):
+    """Breaks if a driver that stamps both times by another clock, or in another unit, gives windows
+    of another time: each would only be late."""
+    other = int(NOW_NS / unit)
+    with pytest.raises(InvalidInput, match="arrival_ns: .* s before now: wanted what the now_ns"):
+        admitted(given(np.zeros(6), other - 1, other), Modality.IMU, NOW_NS + 61 * 10**9)
+    assert admitted(given(np.zeros(6)), Modality.IMU, NOW_NS + 59 * 10**9).arrival_ns == NOW_NS
