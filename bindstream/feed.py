@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsInt
 
 import msgspec
 import numpy as np
@@ -29,6 +29,7 @@ from bindstream import depth, imu, sound, thermal
 from bindstream.doubt import Doubt
 from bindstream.errors import ConfigError, DeviceBusy, DeviceUnavailable, InvalidInput
 from bindstream.runtime_dir import runtime_dir
+from bindstream.stamp import whole_ns
 from bindstream.types import SENSED, Array, Modality
 from bindstream.wire import valid_name
 
@@ -92,15 +93,17 @@ class Feed:
         self._socket.set(zmq.RECONNECT_IVL, 100)
         self._socket.connect(f"ipc://{path}")
 
-    def push(self, data: Any, t_ns: int | None = None) -> bool:
+    def push(self, data: Any, t_ns: SupportsInt | None = None) -> bool:
         """Send one frame, reading or chunk; True if it was taken, False if it was dropped.
 
         ``data`` by modality as in ``bindstream.Sample``; floats of another size are converted.
         ``t_ns``: its capture time, Unix ns of this machine (audio: of its first sample); None
-        means that it was captured just now. Raises InvalidInput for data of another form.
+        means that it was captured just now. Raises InvalidInput for data of another form, or a
+        time that is no number; ValueError once the feed is closed.
         """
         sent_ns = time.monotonic_ns()
         array = formed(self._modality, data)
+        t_ns = None if t_ns is None else whole_ns("t_ns", t_ns)
         if t_ns is None and self._modality is Modality.AUDIO:
             sent_ns -= len(array) * 1_000_000_000 // 16_000
         header = Header(
@@ -128,6 +131,8 @@ class Feed:
     def _send(self, parts: Sequence[Any]) -> bool:
         try:
             with self._lock:
+                if self._socket.closed:
+                    raise ValueError("the feed is closed: nothing can be pushed any more")
                 self._socket.send_multipart(parts, zmq.NOBLOCK)
         except zmq.Again:
             self.dropped += 1
@@ -202,8 +207,9 @@ class Inbox:
 
 def sensed(modality: str) -> Modality:
     """The modality of that name. Raises ConfigError unless a sensor can have it."""
-    if modality not in SENSED:
-        raise ConfigError(f"modality: wanted one of {', '.join(SENSED)}, got {modality!r}")
+    if not isinstance(modality, str) or modality not in SENSED:
+        came = f"{modality!r:.80}" if isinstance(modality, str) else type(modality).__name__
+        raise ConfigError(f"modality: wanted one of {', '.join(SENSED)}, got {came}")
     return Modality(modality)
 
 
@@ -227,7 +233,7 @@ def formed(modality: Modality, data: Any) -> Array:
     can give (`bindstream.depth`, `thermal`, `imu`, `sound` say which).
     """
     dtype, form = FORMS[modality]
-    array = np.asarray(data)
+    array = _array(modality, data)
     counts_as_float = "fi" if modality is Modality.IMU else "f"
     if dtype.kind == "f" and array.dtype.kind in counts_as_float:
         with np.errstate(over="ignore"):
@@ -243,6 +249,21 @@ def formed(modality: Modality, data: Any) -> Array:
     if doubt := _doubt(modality, array):
         raise InvalidInput(f"{modality}: wanted {form}, got what cannot be: {doubt}")
     return np.ascontiguousarray(array)
+
+
+def _array(modality: Modality, data: Any) -> Array:
+    """Of whatever can be one; what a depth camera masked is a hole, no other pixel may be."""
+    try:
+        array = np.asarray(data)
+    except Exception as error:  # a ragged list, a tensor on a GPU
+        said = f"{type(data).__name__} is no array: {error!s:.200}"
+        raise InvalidInput(f"{modality}: {said}") from error
+    if not np.ma.is_masked(data):
+        return array
+    if modality is not Modality.DEPTH:
+        count = int(np.ma.count_masked(data))
+        raise InvalidInput(f"{modality}: {count} values are masked; say what stands there")
+    return np.where(np.ma.getmaskarray(data), array.dtype.type(0), array)
 
 
 def _doubt(modality: Modality, array: Array) -> Doubt | str | None:

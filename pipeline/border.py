@@ -7,15 +7,14 @@ be converted without a guess is refused, and so is what no device measures or no
 
 from __future__ import annotations
 
-import math
-import operator
 from collections.abc import Iterable
 from typing import Any
 
 from bindstream.errors import InvalidInput
 from bindstream.feed import formed
 from bindstream.imu import reading_doubt
-from bindstream.types import Array, Modality, Sample
+from bindstream.stamp import plain_number, whole_ns
+from bindstream.types import Modality, Sample
 
 AHEAD_NS = 1_000_000_000
 """A stamp this far after its own arrival is no time of capture, whatever the clocks' jitter."""
@@ -45,10 +44,10 @@ def admitted(sample: Sample, modality: Modality) -> Sample:
 
     Raises InvalidInput, saying what was wanted and what came.
     """
-    arrival_ns = _whole_ns("arrival_ns", sample.arrival_ns)
-    t_ns = _whole_ns("t_ns", sample.t_ns)
+    arrival_ns = whole_ns("arrival_ns", sample.arrival_ns)
+    t_ns = whole_ns("t_ns", sample.t_ns)
     _check_time(t_ns, arrival_ns)
-    data = _formed(modality, sample.data)
+    data = formed(modality, sample.data)
     if modality is Modality.IMU and (doubt := reading_doubt(data.tolist())):
         raise InvalidInput(f"imu: {doubt}")
     return Sample(sample.stream, t_ns, data, arrival_ns, sample.meta)
@@ -66,7 +65,7 @@ def counted(counters: Any) -> dict[str, int]:
 def rate_of(driver: Any) -> float:
     """A driver's ``rate_hz`` as a plain float; 0, as where there is none, for what is no rate."""
     try:
-        rate_hz = _number(getattr(driver, "rate_hz", 0.0))
+        rate_hz = plain_number(getattr(driver, "rate_hz", 0.0))
     except Exception:  # a property that fails before the device is open
         return 0.0
     return rate_hz if rate_hz is not None and rate_hz > 0 else 0.0
@@ -85,25 +84,6 @@ def plain(words: str) -> str:
     return words.encode("utf-8", "replace").decode()
 
 
-def _formed(modality: Modality, data: Any) -> Array:
-    try:
-        return formed(modality, data)
-    except InvalidInput:
-        raise
-    except Exception as error:  # of whatever array that is: a ragged list, a tensor on a GPU
-        raise InvalidInput(f"{modality}: {type(data).__name__} is no array: {error}") from error
-
-
-def _whole_ns(name: str, value: Any) -> int:
-    number = _number(value)
-    if number is None or not 0 <= number < 2**63:
-        raise InvalidInput(f"{name}: wanted nanoseconds as a whole number, got {_shown(value)}")
-    try:
-        return operator.index(value)
-    except TypeError:  # a float: as exact as it came
-        return int(value)
-
-
 def _check_time(t_ns: int, arrival_ns: int) -> None:
     if t_ns - arrival_ns > AHEAD_NS:
         off_s = (t_ns - arrival_ns) / 1e9
@@ -114,20 +94,5 @@ def _check_time(t_ns: int, arrival_ns: int) -> None:
 
 
 def _count(value: Any) -> int | None:
-    number = _number(value)
+    number = plain_number(value)
     return None if number is None or abs(number) >= 2**63 else int(number)
-
-
-def _number(value: Any) -> float | None:
-    """Python's, NumPy's or anybody's number as a float; None for what is none, or not finite."""
-    if isinstance(value, str | bytes):
-        return None
-    try:
-        number = float(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _shown(value: Any) -> str:
-    return f"{type(value).__name__} {str(value)[:40]}"

@@ -162,11 +162,12 @@ class SerialImu:
     def _checked_time(self, column: str | None) -> str | None:
         if column is None:
             return None
+        column = options.text(self._stream, "time_column", column)
         named = self._protocol == "json" or column in self._columns
         if self._protocol == "witmotion" or column in AXES or not named:
             wanted = "a name among columns that is no axis, or a JSON key; none for witmotion"
             raise options.refused(self._stream, "time_column", column, wanted)
-        return options.text(self._stream, "time_column", column)
+        return column
 
     def _new_clock(self) -> SampleClock | DeviceClock:
         if self._time_column is None:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyaudio
 
 from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable, WrongFormat
@@ -58,17 +59,17 @@ class Microphone:
         delay_ms: float = 0.0,
     ) -> None:
         self._stream = stream
-        self._device = device
-        if isinstance(device, int):
-            options.whole(stream, "device", device, 0, 4096)
+        if isinstance(device, int | np.integer):
+            device = options.whole(stream, "device", device, 0, 4096)
         elif device is not None:
-            options.text(stream, "device", device)
+            device = options.text(stream, "device", device)
+        self._device = device
         if rate_hz is not None:
-            options.whole(stream, "rate_hz", rate_hz, 4000, 384_000)
+            rate_hz = options.whole(stream, "rate_hz", rate_hz, 4000, 384_000)
         if channels is not None:
-            options.whole(stream, "channels", channels, 1, 64)
+            channels = options.whole(stream, "channels", channels, 1, 64)
         if channel is not None:
-            options.whole(stream, "channel", channel, 0, (channels or 64) - 1)
+            channel = options.whole(stream, "channel", channel, 0, (channels or 64) - 1)
         self._asked_hz, self._channels, self._channel = rate_hz, channels, channel
         self._timeout_s = options.number(stream, "open_timeout_s", open_timeout_s, 1, 60)
         if max_zero_s is not None:

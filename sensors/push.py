@@ -11,8 +11,8 @@ import numpy as np
 from bindstream import imu
 from bindstream.doubt import Doubt
 from bindstream.errors import DeviceLost
-from bindstream.feed import Inbox, Received, sensed
-from bindstream.types import Array, DepthMeta, Modality, Sample
+from bindstream.feed import Inbox, Received
+from bindstream.types import SENSED, Array, DepthMeta, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
 
@@ -62,8 +62,11 @@ class Push:
         fx_px: float | None = None,
         baseline_m: float | None = None,
     ) -> None:
-        self.modality: Modality = sensed(modality)
-        self.rate_hz = options.number(stream, "rate_hz", rate_hz or 0.0, 0.0, 100_000.0)
+        chosen = options.one_of(stream, "modality", modality, map(str, SENSED))
+        self.modality: Modality = Modality(chosen)
+        self.rate_hz = 0.0
+        if rate_hz is not None:
+            self.rate_hz = options.number(stream, "rate_hz", rate_hz, 0.0, 100_000.0)
         if self.modality is Modality.AUDIO:
             self.rate_hz = 16_000.0
         self._stream = stream

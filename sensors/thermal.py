@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bindstream import thermal
 from bindstream.doubt import Doubt
-from bindstream.errors import InvalidInput, WrongFormat
+from bindstream.errors import ConfigError, InvalidInput, WrongFormat
 from bindstream.types import Array, Modality, Sample
 from sensors import options
 from sensors.driver import Clock
@@ -138,8 +138,11 @@ def picture_rows(stream: str, rows: int | Sequence[int] | None) -> thermal.Rows 
     """The option ``rows``: a count from the top, or [first, end). Raises ConfigError."""
     if rows is None:
         return None
-    pair = [0, rows] if isinstance(rows, int) else rows
-    whole = isinstance(pair, list | tuple) and all(type(row) is int for row in pair)
-    if not whole or len(pair) != 2 or not 0 <= pair[0] < pair[1]:
+    pair = rows if isinstance(rows, list | tuple) else [0, rows]
+    try:
+        first, end = (options.whole(stream, "rows", row, 0, 1 << 16) for row in pair)
+    except (ConfigError, ValueError):
+        first = end = 0
+    if first >= end:
         raise options.refused(stream, "rows", rows, "a count of lines, or [first, end]")
-    return pair[0], pair[1]
+    return first, end

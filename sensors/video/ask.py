@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from bindstream.errors import WrongFormat
 from bindstream.types import Array
 from sensors import options
@@ -76,19 +78,20 @@ def ask(stream: str, source: Any, **wanted: Any) -> Ask:
     """Check the options that all frame drivers share. Raises ConfigError."""
     if isinstance(source, str) and source.isdecimal():
         source = int(source)
-    if isinstance(source, int):
-        options.whole(stream, "source", source, 0, 255)
+    if isinstance(source, int | np.integer):
+        source = options.whole(stream, "source", source, 0, 255)
     else:
-        options.text(stream, "source", source)
+        source = options.text(stream, "source", source)
     if wanted.get("rate_hz") is not None:
         wanted["rate_hz"] = options.number(stream, "rate_hz", wanted["rate_hz"], 0.01, 1000)
     for key in ("width", "height"):
         if wanted.get(key) is not None:
-            options.whole(stream, key, wanted[key], MIN_SIDE, 32768)
+            wanted[key] = options.whole(stream, key, wanted[key], MIN_SIDE, 32768)
     for key in ("open_timeout_s", "read_timeout_s"):
-        options.number(stream, key, wanted.get(key, 1.0), 0.1, 60)
-    options.whole(stream, "threads", wanted.get("threads", 1), 0, 64)
-    options.flag(stream, "loop", wanted.get("loop", False))
+        if key in wanted:
+            wanted[key] = options.number(stream, key, wanted[key], 0.1, 60)
+    wanted["threads"] = options.whole(stream, "threads", wanted.get("threads", 1), 0, 64)
+    wanted["loop"] = options.flag(stream, "loop", wanted.get("loop", False))
     made = Ask(stream, source, **wanted)
     if made.is_images and not made.is_url and made.rate_hz is None:
         raise options.refused(stream, "rate_hz", None, "frames per second of the image sequence")

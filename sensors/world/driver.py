@@ -14,6 +14,7 @@ from typing import Any
 
 from bindstream.errors import ConfigError, DeviceLost
 from bindstream.types import Array, DepthMeta, Modality, Sample
+from sensors import options
 from sensors.driver import Clock
 from sensors.world import faults as world_faults
 from sensors.world import look as world_look
@@ -72,8 +73,8 @@ class World:
         self.stream = stream
         self.modality = _sensed(stream, modality)
         self.rate_hz = _rate(stream, self.modality, rate_hz)
-        self._seed = int(seed)
-        self._script = world_script.parse(script)
+        self._seed = options.whole(stream, "seed", seed, -(2**63), 2**63 - 1)
+        self._script = _script(stream, script)
         self._faults = world_faults.parse(stream, self._seed, faults)
         self._frames = self.modality in _FRAMES
         self._tick_s = 1.0 / self.rate_hz if self._frames else BATCH_S
@@ -159,21 +160,22 @@ class World:
 
 
 def _sensed(stream: str, modality: str) -> Modality:
-    if modality not in map(str, RATES_HZ):
-        raise ConfigError(
-            f"stream '{stream}': the world has no modality '{modality}'; "
-            f"it has {', '.join(map(str, RATES_HZ))}"
-        )
-    return Modality(modality)
+    return Modality(options.one_of(stream, "modality", modality, map(str, RATES_HZ)))
+
+
+def _script(stream: str, script: Any) -> world_script.Script | None:
+    try:
+        return world_script.parse(script)
+    except ConfigError as error:
+        raise ConfigError(f"stream '{stream}': {error}") from error
 
 
 def _rate(stream: str, modality: Modality, rate_hz: float | None) -> float:
     usual = RATES_HZ[modality]
-    if rate_hz is None or rate_hz == usual:
+    if rate_hz is None:
         return usual
-    if modality not in _FRAMES or not 0 < rate_hz <= 60:
-        raise ConfigError(
-            f"stream '{stream}': rate_hz {rate_hz} of a world's {modality}; "
-            + ("frames: above 0 to 60" if modality in _FRAMES else f"only {usual:g} can be")
-        )
-    return float(rate_hz)
+    if modality in _FRAMES:
+        return options.number(stream, "rate_hz", rate_hz, 0.01, 60.0)
+    if isinstance(rate_hz, bool) or rate_hz != usual:
+        raise options.refused(stream, "rate_hz", rate_hz, f"only {usual:g}, or none")
+    return usual

@@ -22,6 +22,7 @@ import numpy as np
 
 from bindstream.errors import ConfigError
 from bindstream.types import Array, Modality
+from sensors.options import number, refused
 from sensors.world.state import rng
 
 _DEFAULTS = {
@@ -31,6 +32,7 @@ _DEFAULTS = {
     "clock_step": {"every_s": 60.0, "for_s": 30.0, "at_s": 30.0, "ms": 500.0},
     "noise": {"every_s": 30.0, "for_s": 5.0, "at_s": 10.0, "strength": 0.5},
 }
+_LIMITS = (-1e6, 1e6)
 _SIGNAL = {
     Modality.VISION: 60.0,
     Modality.AUDIO: 0.1,
@@ -84,7 +86,11 @@ class Faults:
 def parse(stream: str, seed: int, options: Mapping[str, Mapping[str, Any]] | None) -> Faults:
     """Read a stream's faults. Raises ConfigError naming what is unknown."""
     known: dict[str, dict[str, float]] = {}
+    if options is not None and not isinstance(options, Mapping):
+        raise refused(stream, "faults", options, "a map, such as {gap: {every_s: 30}}")
     for name, given in (options or {}).items():
+        if given is not None and not isinstance(given, Mapping):
+            raise refused(stream, f"faults.{name}", given, "a map, such as {every_s: 30}")
         if name not in _DEFAULTS:
             raise ConfigError(
                 f"stream '{stream}': fault '{name}' is none of {', '.join(_DEFAULTS)}"
@@ -95,5 +101,8 @@ def parse(stream: str, seed: int, options: Mapping[str, Mapping[str, Any]] | Non
                 f"stream '{stream}': fault '{name}' has no option '{sorted(unknown)[0]}'; "
                 f"it has {', '.join(_DEFAULTS[name])}"
             )
-        known[name] = {**_DEFAULTS[name], **{key: float(v) for key, v in (given or {}).items()}}
+        known[name] = _DEFAULTS[name] | {
+            key: number(stream, f"faults.{name}.{key}", value, *_LIMITS)
+            for key, value in (given or {}).items()
+        }
     return Faults(stream, seed, known)

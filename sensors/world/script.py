@@ -7,6 +7,7 @@ with its own draws (positions, skins, speeds).
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from bindstream.errors import ConfigError
+from sensors.options import shown
 from sensors.world.state import (
     AMBIENTS,
     DISTANCES,
@@ -103,9 +105,19 @@ def parse(script: Scripted) -> Script | None:
         return script
     if isinstance(script, str):
         if script not in SCRIPTS:
-            raise ConfigError(f"world script '{script}' is unknown; shipped: {', '.join(SCRIPTS)}")
+            raise ConfigError(
+                f"world script {script!r:.80} is unknown; shipped: {', '.join(SCRIPTS)}"
+            )
         return SCRIPTS[script]
-    return _parse_mapping(script)
+    try:
+        return _parse_mapping(script)
+    except ConfigError:
+        raise
+    except Exception as error:  # a list where a map belongs, a word where a number does
+        raise ConfigError(
+            "a world script is {length_s: seconds, changes: [{at_s: seconds, object: ..}, ...]};"
+            f" got {shown(script)} ({error!s:.80})"
+        ) from error
 
 
 def _parse_mapping(script: Mapping[str, Any]) -> Script:
@@ -118,7 +130,8 @@ def _parse_mapping(script: Mapping[str, Any]) -> Script:
         )
     changes = tuple(_parse_change(row) for row in rows)
     times = [change.at_s for change in changes]
-    if times != sorted(times) or times[0] != 0 or times[-1] >= float(script["length_s"]):
+    length_s = float(script["length_s"])
+    if times != sorted(times) or times[0] != 0 or not times[-1] < length_s < math.inf:
         raise ConfigError(
             f"world script: at_s must rise from 0 and stay below length_s; got {times}"
         )
@@ -129,7 +142,7 @@ def _parse_mapping(script: Mapping[str, Any]) -> Script:
     ]
     if missing:
         raise ConfigError(f"world script: its first change must set all factors; no {missing}")
-    return Script(float(script["length_s"]), changes)
+    return Script(length_s, changes)
 
 
 def _parse_change(row: Mapping[str, Any]) -> Change:

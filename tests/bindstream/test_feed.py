@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import subprocess
 import sys
@@ -262,3 +263,39 @@ def test_a_failed_bind_leaves_the_name_free():
         Inbox("mine", "vision")
     path.rmdir()
     Inbox("mine", "vision").close()
+
+
+@pytest.mark.parametrize(
+    "t_ns", [np.int64(7), np.uint64(7), np.float64(7), 7.0, np.array(7), np.int32(7)]
+)
+def test_a_time_of_anybodys_type_arrives_as_a_whole_number(pair, t_ns):
+    """Breaks if a time computed by NumPy ends the user's loop, or is refused at the robot alone."""
+    feed, inbox = pair("vision")
+    deadline = time.monotonic() + 10
+    got = []
+    while not got and time.monotonic() < deadline:
+        feed.push(np.zeros((8, 8, 3), np.uint8), t_ns)
+        got = inbox.receive(0.1)
+    assert (got[0].t_ns, type(got[0].t_ns)) == (7, int)
+
+
+@pytest.mark.parametrize("t_ns", [True, -1, math.nan, math.inf, "7", 2**63, 10**400, [7], object()])
+def test_what_is_no_time_is_refused_where_it_is_pushed(pair, t_ns):
+    """Breaks if it is sent, to be refused where the user does not look, or raises TypeError."""
+    feed, _ = pair("imu")
+    with pytest.raises(InvalidInput, match="t_ns: wanted nanoseconds"):
+        feed.push(np.array([0, 0, 9.8, 0, 0, 0]), t_ns)
+
+
+def test_masked_pixels_are_holes_in_depth_and_refused_elsewhere():
+    """Breaks if what lies under a mask is taken for measured."""
+    masked = np.ma.array(np.full((4, 4), 2.0), mask=np.eye(4, dtype=bool))
+    assert np.array_equal(formed(Modality.DEPTH, masked), np.where(np.eye(4), 0, 2))
+    with pytest.raises(InvalidInput, match="4 values are masked"):
+        formed(Modality.THERMAL, masked + 300)
+
+
+def test_what_is_no_array_is_refused_in_words():
+    """Breaks if a ragged list ends the user's loop in NumPy's words."""
+    with pytest.raises(InvalidInput, match="list is no array"):
+        formed(Modality.IMU, [[1], [1, 2]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import subprocess
 import sys
 import threading
@@ -171,3 +172,43 @@ def test_the_table_is_complete():
     for name in DRIVERS:
         rigs.absent(name)
         assert name in rigs._RIGS
+
+
+ODD = ("0.5", "", "a\nb", True, None, -1, 1.5, math.nan, -math.inf, 10**400, 10**5000, 2j, "a" * 500,
+       [], [10**400], ["a"] * 6, {}, {"a": 1}, [[1]], b"ab", object(), np.array([1, 2]),
+       np.array(["a", "b"]), np.float32("nan"), np.bool_(True))  # fmt: skip
+
+
+def test_an_option_of_any_type_is_taken_or_refused_in_one_line(name):
+    """Breaks if a value that YAML or a program can hand over ends a constructor in anything but a
+    ConfigError that names the stream, in one line."""
+    driver_class, options = load(name), rigs.absent(name) or {"modality": "vision"}
+    for key in list(inspect.signature(driver_class).parameters)[1:]:
+        for value in ODD:
+            try:
+                driver_class("eye", **options | {key: value})
+            except ConfigError as error:
+                said = str(error)
+                assert "\n" not in said
+                assert len(said) < 300
+                assert "'eye'" in said
+
+
+def test_numpy_numbers_count_as_numbers(name):
+    """Breaks if an option computed by NumPy is refused, or goes on to a library as NumPy's."""
+    options = rigs.absent(name) or {"modality": "vision"}
+    known = inspect.signature(load(name)).parameters
+    said = {"rate_hz": np.float32(20), "width": np.int64(64), "delay_ms": np.int16(3),
+            "fx_px": np.float32(500), "seed": np.uint8(2), "loop": np.bool_(True)}  # fmt: skip
+    said = {key: value for key, value in said.items() if key in known}
+    if name == "microphone":
+        said["rate_hz"] = np.int64(48_000)
+    driver = load(name)("eye", **options | said)
+    assert driver.rate_hz in (20.0, 16_000.0, 30.0)
+    assert type(driver.rate_hz) is float
+
+
+def test_true_is_no_rate(name):
+    """Breaks if a flag where a number belongs counts as 1."""
+    with pytest.raises(ConfigError, match="rate_hz"):
+        load(name)("eye", **(rigs.absent(name) or {"modality": "vision"}) | {"rate_hz": True})
