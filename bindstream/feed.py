@@ -261,7 +261,7 @@ def _array(modality: Modality, data: Any) -> Array:
     if not np.ma.is_masked(data):
         return array
     if modality is not Modality.DEPTH:
-        count = int(np.ma.count_masked(data))
+        count = int(np.ma.getmaskarray(data).sum())
         raise InvalidInput(f"{modality}: {count} values are masked; say what stands there")
     return np.where(np.ma.getmaskarray(data), array.dtype.type(0), array)
 

@@ -174,8 +174,8 @@ def test_the_table_is_complete():
         assert name in rigs._RIGS
 
 
-ODD = ("0.5", "", "a\nb", True, None, -1, 1.5, math.nan, -math.inf, 10**400, 10**5000, 2j, "a" * 500,
-       [], [10**400], ["a"] * 6, {}, {"a": 1}, [[1]], b"ab", object(), np.array([1, 2]),
+ODD = ("0.5", "", "a\nb", True, None, -1, 1.5, math.nan, -math.inf, 10**400, 10**5000, 2j,
+       "a" * 500, [], [10**400], ["a"] * 6, {}, {"a": 1}, [[1]], b"ab", object(), np.array([1, 2]),
        np.array(["a", "b"]), np.float32("nan"), np.bool_(True))  # fmt: skip
 
 
