@@ -19,6 +19,8 @@ from bindstream.types import Array, Modality, Sample
 
 AHEAD_NS = 1_000_000_000
 """A stamp this far after its own arrival is no time of capture, whatever the clocks' jitter."""
+MOST_WORDS = 500
+"""Characters of a reason."""
 BEHIND_NS = 60_000_000_000
 """No live sensor is a minute late: such a stamp is in another unit, or of another clock."""
 
@@ -68,6 +70,14 @@ def rate_of(driver: Any) -> float:
     except Exception:  # a property that fails before the device is open
         return 0.0
     return rate_hz if rate_hz is not None and rate_hz > 0 else 0.0
+
+
+def why_of(driver: Any) -> str:
+    """A driver's ``why`` in words, short, whatever it is; "" where there is none."""
+    try:
+        return plain(str(getattr(driver, "why", "") or ""))[:MOST_WORDS]
+    except Exception as error:  # a property, or words, that fail themselves
+        return f"the driver cannot say what is wrong: {type(error).__name__}"
 
 
 def plain(words: str) -> str:

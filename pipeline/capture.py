@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from bindstream.errors import DeviceBusy, DeviceError, DeviceLost, InvalidInput, StreamEnded
 from bindstream.types import Modality, Sample
-from pipeline.border import admitted, plain, rate_of, samples_of
+from pipeline.border import MOST_WORDS, admitted, plain, rate_of, samples_of, why_of
 from pipeline.pace import Pace
 from sensors.driver import Clock, Driver
 
@@ -28,7 +28,6 @@ PAUSE_ACK_S = 2.0
 REFUSED_SHOWN_S = 10.0
 """How long the state of a stream speaks of a sample that was refused."""
 REFUSED_TOLD_S = 30.0
-MOST_WORDS = 500
 
 
 class Handover:
@@ -339,7 +338,7 @@ class Capture:
         if not refused:
             self._pace.lost()
         usable = "usable " if refused else ""
-        because = getattr(self._driver, "why", "")
+        because = why_of(self._driver)
         why = f"no {usable}data for {silent_s:.1f} s" + (because and f": {because}")
         raise DeviceLost(self._stream, why)
 

@@ -24,6 +24,8 @@ def state_dir() -> Path:
 
 RESERVED = 16
 """Numbers reserved at a time: streams start seldom."""
+MOST = 1 << 62
+"""Beyond any time in seconds, and below what a message can carry."""
 
 
 class Epochs:
@@ -59,6 +61,7 @@ class Epochs:
             self._last, self._end = begin, begin + RESERVED
 
     def _write(self, end: int) -> None:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # lost while we run
         draft = self._path.with_suffix(".new")
         with draft.open("w") as file:
             json.dump({"last": end}, file)
@@ -73,10 +76,13 @@ class Epochs:
 
     def _read(self) -> int:
         try:
-            return int(json.loads(self._path.read_text())["last"])
+            last = int(json.loads(self._path.read_text())["last"])
+            if not 0 <= last <= MOST:
+                raise ValueError(f"no counter of ours stands at {last}")
         except FileNotFoundError:
             return 0
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise OSError(
                 f"{self._path} is damaged: repair it, or delete it to start at the time"
             ) from error
+        return last

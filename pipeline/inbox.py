@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import zmq
@@ -39,8 +41,21 @@ class Inbox:
     ) -> None:
         self.socket: zmq.Socket[Any] = context.socket(zmq.ROUTER)
         self.socket.bind(endpoint)
+        self._endpoint = endpoint
         self._now_ns, self._refuse, self._gathers = now_ns, refuse, gathers
         self._senders: dict[str, bytes] = {}
+
+    def stand(self) -> None:
+        """Be reached again where somebody cleaned the socket's file away, or a stream that starts
+        would ask for ever. Those that are connected notice nothing. Raises OSError or
+        zmq.ZMQError where it cannot be made."""
+        path = Path(self._endpoint.removeprefix("ipc://"))
+        if path.exists():
+            return
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with contextlib.suppress(zmq.ZMQError):  # it stands no more, if the last try failed
+            self.socket.unbind(self._endpoint)
+        self.socket.bind(self._endpoint)
 
     def take(self) -> list[tuple[bytes, Upward]]:
         """What has arrived, with its sender; with a backlog, all that still comes at once."""

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from bindstream.errors import BindstreamError
 from bindstream.types import Reason, Sample, Window
 from pipeline.asker import Asker
-from pipeline.border import counted, rate_of
+from pipeline.border import counted, rate_of, why_of
 from pipeline.capture import Capture, Handover
 from pipeline.cutter import Cutter
 from pipeline.direct import direct
@@ -264,7 +264,7 @@ class Ingest:
         whys = (
             past,
             capture.why,
-            getattr(self._driver, "why", ""),
+            why_of(self._driver),
             self._inquiry.why,
             self._uncut,
             self._asker.refusal,

@@ -92,13 +92,18 @@ class Publication:
     def greet(self, hello: Hello, now_ns: int, offset_ns: int) -> tuple[Grant, list[Message]]:
         """A stream starts: a new epoch for it; what its last one left open is lost.
 
-        Raises what ``next_epoch`` raises, and then nothing is changed: the stream asks again.
+        Raises what ``next_epoch`` raises, and then nothing is changed but what health says of it:
+        the stream asks again.
         """
         stream = self._streams.get(hello.stream) or Stream(hello.stream, now_ns)
         timing = self.time.meet(hello.about, now_ns - offset_ns)
         if hello.instance == stream.instance:
             return Grant(stream.epoch, offset_ns, self._life, timing), []
-        epoch = self._next_epoch()
+        try:
+            epoch = self._next_epoch()
+        except OSError as error:
+            stream.refusal = f"asks to start, and cannot: {error}"
+            raise
         said = [*self._hear_of(stream, now_ns)]
         said += self.outcomes.end(stream, stream.epoch, Reason.CRASH_LOST, now_ns)
         self._begin(stream, epoch, hello)

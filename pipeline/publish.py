@@ -264,12 +264,19 @@ class Publish:
             self._say([Event(self._plan.robot, name, robot_ns, {"why": why})])
         self._say(self._publication.give_up(now_ns))
         self._inbox.settle(self._publication.outcomes.settled())
+        self._stand()
         self._say(self._publication.watch(now_ns))
         if self._live_time:
             self._watch_clock(now_ns)
         else:
             self._advance(1)
         self._seen = self._publication.seen(now_ns)
+
+    def _stand(self) -> None:
+        try:
+            self._inbox.stand()
+        except (OSError, zmq.ZMQError) as error:  # those that are connected go on
+            _log.warning("robot '%s': no new stream can reach us: %s", self._plan.robot, error)
 
     def _tick(self, tick_ns: int) -> None:
         scene = self._publication.scene(tick_ns, self._now_ns())

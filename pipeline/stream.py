@@ -37,6 +37,7 @@ class Stream:
         self.newest: Embedding | None = None
         self.epoch = 0
         self.instance = ""
+        self.refusal = ""  # of its newest start
         self.ended = False
         self.failed = False
         self.heard_ns = now_ns
@@ -96,6 +97,7 @@ class Stream:
         """It starts, or goes on, in this epoch."""
         self.epoch, self.instance, self.about, self.ended = epoch, instance, about, False
         self.progress_ns = None
+        self.refusal = ""
 
     def end(self, epoch: int, now_ns: int) -> None:
         """It said goodbye."""
@@ -133,7 +135,7 @@ class Stream:
         """(What is in the way, in words; since when); ('', 0) where nothing is."""
         since_s = (now_ns - self.heard_ns) / 1e9
         if self.ended:
-            return (self.said.why if self.said else ""), 0
+            return self.refusal or (self.said.why if self.said else ""), 0
         if self.failed or (self.said is None and not self.epoch):
             return self._silence(since_s), self.heard_ns
         if self.said is None:
@@ -175,6 +177,8 @@ class Stream:
         }
 
     def _silence(self, since_s: float) -> str:
+        if self.refusal:
+            return self.refusal
         if self.epoch or self.said:
             return (
                 f"nothing heard from it for {since_s:.1f} s: its process is dead, hung or stopped"

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import codecs
+import errno
 import importlib
 import io
 import os
@@ -38,6 +39,7 @@ VERBS = {
     "weights": ("deploy.verbs.weights", "fetch, verify or convert a weights file"),
 }
 _MODULE_EXTRAS = {"open_clip": "clip", "ftfy": "clip", "peft": "bind", "matplotlib": "bind"}
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ASCII = {"…": "...", "✓": "+", "✗": "x", "·": "."}
 
 
@@ -53,6 +55,12 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output left, as `| head` does
         _leave_quietly()
         return 0
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        print(f"bindstream: the output cannot be written: {error.strerror}", file=sys.stderr)
+        _leave_quietly()
+        return 1
     except KeyboardInterrupt:
         return 130
 
@@ -154,7 +162,7 @@ def _leave_quietly() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except BrokenPipeError:
+        except OSError:
             os.dup2(nowhere, stream.fileno())
 
 

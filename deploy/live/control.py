@@ -12,11 +12,13 @@ from pathlib import Path
 
 import msgspec
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from bindstream.errors import BindstreamError, ConfigError
 from bindstream.runtime_dir import runtime_dir
 
 REACHED_MS = 2000
+_LINE = zmq.EVENT_CONNECTED | zmq.EVENT_DISCONNECTED
 ANSWER_S = 180.0
 """An encoder may load for minutes before it stands."""
 
@@ -66,8 +68,12 @@ class Control:
         self.answer_to(robots)
 
     def answer_to(self, robots: Iterable[str]) -> None:
-        """From now on be reached by these names, and by no others."""
+        """From now on be reached by these names, and by no others; again, where somebody cleaned
+        a socket's file away."""
         wanted = set(map(control_path, robots))
+        for path in [path for path in self._paths if not path.exists()]:
+            self._paths.remove(path)
+            self._socket.unbind(f"ipc://{path}")
         for path in wanted - self._paths:
             self._socket.bind(f"ipc://{path}")
         for path in self._paths - wanted:
@@ -79,8 +85,10 @@ class Control:
         """Wait for one request at most so long; answer it."""
         if not self._socket.poll(int(timeout_s * 1000)):
             return
-        raw = self._socket.recv()
+        raw, *more = self._socket.recv_multipart()  # all of it, or no answer can be sent
         try:
+            if more:
+                raise ValueError(f"a request has one part, got {1 + len(more)}")
             answer = act(Path(_request(raw).config))
         except Exception as error:  # whatever it was, whoever asked is told, and the run goes on
             said = " ".join(str(error).split()) if not isinstance(error, BindstreamError) else error
@@ -98,21 +106,40 @@ class Control:
 def ask(robot: str, config: Path, waiting: Callable[[], None]) -> Answer | None:
     """Ask the run that holds a robot; None where there is none. ``waiting`` is called each second.
 
-    Raises BindstreamError when it does not answer in ``ANSWER_S``.
+    Raises BindstreamError when it does not answer in ``ANSWER_S``, or dies before.
     """
     if not control_path(robot).exists():
         return None
     with zmq.Context() as context, context.socket(zmq.REQ) as socket:
         socket.setsockopt(zmq.LINGER, 0)
-        with closing(socket.get_monitor_socket(zmq.EVENT_CONNECTED)) as monitor:
+        with closing(socket.get_monitor_socket(_LINE)) as monitor:
             socket.connect(f"ipc://{control_path(robot)}")
             reached = monitor.poll(REACHED_MS)
-            socket.disable_monitor()
-        if not reached:  # a file that a killed run left
-            return None
-        socket.send(_encode(Apply(str(config.absolute()))))
-        for _ in range(int(ANSWER_S)):
-            if socket.poll(1000):
+            if not reached:  # a file that a killed run left
+                socket.disable_monitor()
+                return None
+            recv_monitor_message(monitor)
+            socket.send(_encode(Apply(str(config.absolute()))))
+            try:
+                _await_answer(robot, socket, monitor, waiting)
                 return _answer(socket.recv())
-            waiting()
+            finally:
+                socket.disable_monitor()
+
+
+def _await_answer(
+    robot: str, socket: zmq.Socket[bytes], monitor: zmq.Socket[bytes], waiting: Callable[[], None]
+) -> None:
+    poller = zmq.Poller()
+    poller.register(socket, zmq.POLLIN)
+    poller.register(monitor, zmq.POLLIN)
+    for _ in range(int(ANSWER_S)):
+        ready = dict(poller.poll(1000))
+        if socket in ready:
+            return
+        if monitor in ready:  # it left, and not without an answer that is on its way
+            if socket.poll(0):
+                return
+            raise BindstreamError(f"robot '{robot}': the run ended before it answered")
+        waiting()
     raise BindstreamError(f"robot '{robot}': no answer within {ANSWER_S:.0f} s")

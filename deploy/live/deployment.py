@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,9 @@ from deploy.config.serve_file import PUBLISHER
 from deploy.live.changes import Change
 
 LOOK_EVERY_S = 0.3
+APPLY_S = 150.0
+"""What does not stand by then may never: a run that waited on would hear no other file, not the
+one either that takes the change back. Less than who asked waits for an answer."""
 _FAILED = "A replica failed to start"
 """How Ray Serve 2.60 begins what it says of a constructor that raised. It would try twice more,
 which helps nobody: what a constructor of ours refuses, it refuses again."""
@@ -57,7 +61,8 @@ class Deployment:
         """Make the running robot like another file, by ``changes``; the rest is not touched.
 
         Returns once all stands. Raises ConfigError, and then nothing was touched, or
-        DeploymentFailed, naming the part; what had been changed by then stays so.
+        DeploymentFailed, naming the part that did not come up, or not in ``APPLY_S``; what had
+        been changed by then stays so.
         """
         from ray import serve
 
@@ -66,10 +71,10 @@ class Deployment:
         for change in made:
             if change.kind == "removed":
                 serve.delete(change.app)
-        self._config = config
         if targets:
             serve.run_many(targets, wait_for_applications_running=False)
-        self._wait(touched, left)
+        self._config = config  # not before Serve has it: asked again, it would pass for done
+        self._wait(touched, left, APPLY_S)
         self._stand({app.name for app in config.apps})  # one may have failed in an earlier apply
 
     def delete(self) -> None:
@@ -85,9 +90,12 @@ class Deployment:
             for thread in ending:
                 thread.join()
 
-    def _wait(self, names: set[str], left: threading.Event) -> None:
+    def _wait(self, names: set[str], left: threading.Event, most_s: float = float("inf")) -> None:
+        until_s = time.monotonic() + most_s
         while not self._stand(names) and not left.wait(LOOK_EVERY_S):
-            pass
+            if time.monotonic() > until_s:
+                waiting = f": {self._said}" if self._said else ""
+                raise DeploymentFailed(f"not everything stands after {most_s:.0f} s{waiting}")
 
     def _stand(self, names: set[str]) -> bool:
         from ray import serve

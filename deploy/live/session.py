@@ -298,7 +298,7 @@ class Session:
         except DeploymentFailed as error:  # what else was changed by then is told too
             problem = str(error)
         finally:
-            self._endpoints = _endpoints(config)
+            self._endpoints = _endpoints(self._deployment.config)  # what stands, after all
             self.ray.note()
         return Answer(outcomes(wanted, (held.apps, config.apps), (before, self._epochs())), problem)
 

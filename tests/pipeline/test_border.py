@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import msgspec
 import numpy as np
 import pytest
 
 from bindstream.errors import InvalidInput
 from bindstream.types import Modality, Sample
-from pipeline.border import admitted, counted, rate_of
+from pipeline.border import MOST_WORDS, admitted, counted, rate_of, why_of
 
 NOW_NS = 1_700_000_000 * 10**9
 
@@ -103,3 +105,32 @@ def test_a_rate_of_any_kind_is_a_number():
         driver = type("Driver", (), {"rate_hz": value})()
         assert (type(rate_of(driver)), rate_of(driver)) == (float, wanted)
     assert rate_of(Failing()) == 0.0
+
+
+class Mute:
+    @property
+    def why(self):
+        raise KeyError("not open yet")
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        (None, ""),
+        (0, ""),
+        (OSError(5, "no bus"), "[Errno 5] no bus"),
+        (7, "7"),
+        ("\udcff", "?"),
+        ("x" * 9999, "x" * MOST_WORDS),
+    ],
+)
+def test_a_drivers_why_is_made_words(why, said):
+    """Breaks if an error that a driver puts where words belong ends the stream's thread, as what
+    no message can hold."""
+    assert why_of(SimpleNamespace(why=why)) == said
+
+
+def test_a_why_that_fails_and_none_at_all_are_survived():
+    """Breaks if a property of a driver ends the stream's thread."""
+    assert why_of(Mute()) == "the driver cannot say what is wrong: KeyError"
+    assert why_of(object()) == ""

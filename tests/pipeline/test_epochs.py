@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import time
 from pathlib import Path
@@ -43,6 +44,22 @@ def test_a_lost_folder_gives_no_number_twice(tmp_path):
     assert before >= int(time.time()) - 60
     time.sleep(1.1)
     assert Epochs(path).next() > before
+
+
+def test_a_folder_that_is_lost_while_it_runs_silences_nobody(tmp_path):
+    """Breaks if a folder that somebody cleaned away is never made again: once the reserve is used
+    no stream would start any more."""
+    folder = tmp_path / "state"
+    folder.mkdir()
+    epochs = Epochs(folder / "rover.epochs.json")
+    shutil.rmtree(folder)
+    given = []
+    for _ in range(2 * RESERVED):
+        given.append(epochs.next())
+        epochs.reserve()
+    assert given == sorted(set(given))
+    assert json.loads((folder / "rover.epochs.json").read_text())["last"] >= given[-1]
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_an_epoch_is_on_disk_before_it_is_used(tmp_path, monkeypatch):
@@ -90,7 +107,14 @@ def test_a_full_disk_is_told_once_the_reserve_is_used(tmp_path, monkeypatch, ear
     assert Epochs(path).next() > epochs.next()
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"last": "x"}', '{"last": null}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", "[1]", '{"last": "x"}', '{"last": null}'),
+        *('{"last": 1e400}', '{"last": -1}', '{"last": 9e30}', "[" * 100_000),
+    ],
+    ids=lambda text: text[:20],
+)
 def test_a_damaged_counter_is_refused(tmp_path, text):
     """Breaks if a damaged file silently starts over at 1, below what readers have seen."""
     path = tmp_path / "rover.epochs.json"

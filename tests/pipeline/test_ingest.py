@@ -161,6 +161,9 @@ def test_a_drivers_own_words_reach_the_health():
         robot.wait(Embedding, 1)
         ingest._driver.why = "what is pushed is refused: depth: wanted metres"
         told(robot, "what is pushed is refused: depth: wanted metres")
+        ingest._driver.why = ValueError("of a class of its own")  # type: ignore[assignment]
+        told(robot, "of a class of its own")
+        ingest.check_health()
         ingest._driver.why = ""
         told(robot, "")
 

@@ -491,6 +491,30 @@ def test_an_epoch_that_cannot_be_kept_leaves_the_stream_as_it_was():
     assert account(p)["refused"] == {}
 
 
+def test_a_stream_that_may_not_start_says_why():
+    """Breaks if a stream that asks and is refused passes for one whose process is dead."""
+    p, full = publication(), [True]
+
+    def next_epoch() -> int:
+        if full[0]:
+            raise OSError("no epoch is left")
+        return 7
+
+    p._next_epoch = next_epoch
+    with pytest.raises(OSError, match="no epoch"):
+        p.greet(hello(instance="a"), T_NS, 0)
+    watched(p, T_NS, T_NS + 12 * S)
+    health = p.seen(T_NS + 12 * S).status()["streams"]["front"]
+    assert (health["state"], health["why"]) == (
+        "failed",
+        "asks to start, and cannot: no epoch is left",
+    )
+    full[0] = False
+    assert epoch_of(p, "a") == 7
+    p.watch(T_NS)
+    assert "asks to start" not in p.seen(T_NS).status()["streams"]["front"]["why"]
+
+
 def told(said: list[Any]) -> list[tuple[str, str]]:
     return [
         (m.name, m.detail["stream"]) if isinstance(m, Event) else (m.state, m.stream)

@@ -9,6 +9,7 @@ import signal
 import socket
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -128,6 +129,22 @@ def test_nonsense_on_the_streams_socket_is_counted_and_survived(raw):
         leave(link, ask(link))
         robot.publish.check_health()
         context.destroy(0)
+
+
+def test_a_socket_that_is_cleaned_away_comes_back():
+    """Breaks if a swept runtime folder leaves a stream that starts anew asking for ever, while the
+    others go on."""
+    with Robot("depth", "other") as robot:
+        robot.start("other")
+        robot.wait(Embedding, 1, stream="other")
+        Path(address("rover").removeprefix("ipc://")).unlink()
+        robot.start("depth")
+        robot.wait(Embedding, 1, stream="depth")
+        seen = len(robot.of(Embedding, stream="other"))
+        robot.wait(Embedding, seen + 2, stream="other")
+    assert {e.epoch for e in robot.of(Embedding, stream="other")} == {
+        robot.of(Embedding, stream="other")[0].epoch
+    }
 
 
 def test_a_vector_that_is_none_is_refused_not_fatal():

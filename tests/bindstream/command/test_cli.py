@@ -122,6 +122,15 @@ def test_a_place_that_cannot_be_written_is_named(capsys):
     assert capsys.readouterr().err == "bindstream bind: /proc/pairs: No such file or directory\n"
 
 
+def test_a_disk_that_is_full_is_told_without_a_traceback():
+    """Breaks if `listen > file` on a full disk ends in a riddle, or as a success."""
+    command = [sys.executable, "-m", "bindstream.command.cli", "help"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == ("bindstream: the output cannot be written: No space left on device\n")
+
+
 def test_a_reader_that_leaves_at_once_is_no_error(tmp_path):
     """Breaks if ``bindstream plan | true`` ends in a complaint: what is printed stays in the
     buffer until the end, where nobody catches the broken pipe."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -91,6 +92,9 @@ def test_nonsense_does_not_end_the_run():
             stranger.send(b"\xc1 no msgpack")
             assert stranger.poll(5000)
             assert stranger.recv() != b""
+            stranger.send_multipart([b"two", b"parts"])
+            assert stranger.poll(5000)
+            assert b"has one part, got 2" in stranger.recv()
         assert asked() == DONE
 
 
@@ -106,6 +110,19 @@ def test_each_robot_of_a_run_is_reached_and_none_that_left():
     assert not list(control_path("two").parent.glob("*.control"))
 
 
+def test_a_socket_that_is_cleaned_away_comes_back():
+    """Breaks if a swept runtime folder makes a run unreachable for the rest of its life."""
+    end = Control(("rover",))
+    shutil.rmtree(control_path("rover").parent)
+    end.answer_to(("rover",))
+    thread = threading.Thread(target=end.serve, args=(5.0, lambda _: DONE))
+    thread.start()
+    assert asked() == DONE
+    thread.join()
+    end.close()
+    assert not control_path("rover").exists()
+
+
 def test_a_socket_that_a_killed_run_left_is_nobody():
     """Breaks if `apply` waits for minutes for a run that is no more."""
     end = Control(("rover",))
@@ -113,6 +130,21 @@ def test_a_socket_that_a_killed_run_left_is_nobody():
     end._context.destroy(linger=0)
     assert path.exists() or path.touch() is None
     assert asked() is None
+
+
+def test_a_run_that_dies_before_it_answers_is_told_at_once():
+    """Breaks if `apply` waits three minutes for a run that was killed meanwhile."""
+    end = Control(("rover",))
+
+    def die_when_asked() -> None:
+        end._socket.recv()
+        end._context.destroy(linger=0)
+
+    dying = threading.Thread(target=die_when_asked)
+    dying.start()
+    with pytest.raises(BindstreamError, match="robot 'rover': the run ended before it answered"):
+        asked()
+    dying.join()
 
 
 def test_a_run_that_does_not_answer_is_told(monkeypatch):
