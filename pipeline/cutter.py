@@ -43,7 +43,9 @@ class Cutter:
 
     def stats(self) -> dict[str, int]:
         """The windower's counts since the start, whatever the format was."""
-        return dict(self._past + Counter(self._windower.stats() if self._windower else {}))
+        counts = self._past.copy()
+        counts.update(self._windower.stats() if self._windower else {})
+        return dict(counts)
 
     def _renewed(self, form: WindowFormat) -> Windower:
         before = self._windower

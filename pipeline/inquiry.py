@@ -69,7 +69,7 @@ class Inquiry:
         return UNFIT_RETRY_S
 
     def _answer(self) -> Any:
-        response = self._encoder.describe.remote(self._plan.modality.value)
+        response = self._encoder.describe.remote(str(self._plan.modality))
         try:
             return response.result(timeout_s=ANSWER_S)
         except TimeoutError:
