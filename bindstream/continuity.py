@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from bindstream.types import Embedding, Gap, Scene, Tombstone
 
 REBORN_AFTER = 16
+MOST_SPACES = 16
+"""Of one robot, whose sequences are remembered: it has as many as encoders that differ."""
 
 
 @dataclass(slots=True)
@@ -37,13 +39,14 @@ class _Track:
 
 
 class Continuity:
-    """Per topic the last (epoch, seq) that was let through, and what it says of the next.
+    """Per sequence the last (epoch, seq) that was let through, and what it says of the next.
 
-    A topic holds one stream of one robot (or its scene), so it names the sequence.
+    A topic holds one stream of one robot, so it names the sequence; that of a robot's scenes holds
+    one for each space.
     """
 
     def __init__(self) -> None:
-        self._tracks: dict[str, _Track] = {}
+        self._tracks: dict[str, dict[str, _Track]] = {}  # by topic, and then by space
 
     def admit(self, topic: str, message: Embedding | Scene | Tombstone) -> tuple[bool, Gap | None]:
         """(whether to let it through, what is missing before it).
@@ -53,9 +56,12 @@ class Continuity:
         is missing: the reader had not joined; a new epoch begins at 0, so what is missing from
         there is.
         """
-        track = self._tracks.get(topic)
-        if track is None:
-            track = self._tracks[topic] = _Track(message.epoch, message.seq - 1, message.life)
+        space_id = message.space_id if isinstance(message, Scene) else ""
+        tracks = self._tracks.setdefault(topic, {})
+        track = tracks.pop(space_id, None) or _Track(message.epoch, message.seq - 1, message.life)
+        tracks[space_id] = track  # the last of them is the newest
+        while len(tracks) > MOST_SPACES:
+            del tracks[next(iter(tracks))]
         if message.epoch < track.epoch and _is_reborn(track, message):
             track.counts["reborn"] += 1
         elif (message.epoch, message.seq) <= (track.epoch, track.seq):
@@ -71,15 +77,12 @@ class Continuity:
     def count(self, topic: str, what: str) -> None:
         """Add one to ``malformed`` or ``skipped`` of a topic, if it is known."""
         if topic in self._tracks:
-            self._tracks[topic].counts[what] += 1
+            _newest(self._tracks[topic]).counts[what] += 1
 
     def stats(self) -> dict[str, dict[str, int]]:
         """Per topic: received (tombstones among them), gaps, lost, duplicates, malformed,
         skipped, reborn; epoch and seq of the last."""
-        return {
-            topic: {**track.counts, "epoch": track.epoch, "seq": track.seq}
-            for topic, track in self._tracks.items()
-        }
+        return {topic: _summed(tracks) for topic, tracks in self._tracks.items()}
 
     @staticmethod
     def _gap(track: _Track, expected: int, message: Embedding | Scene | Tombstone) -> Gap | None:
@@ -89,6 +92,16 @@ class Continuity:
         track.counts["lost"] += message.seq - expected
         stream = "" if isinstance(message, Scene) else message.stream
         return Gap(message.robot, stream, message.epoch, expected, message.seq - 1)
+
+
+def _newest(tracks: dict[str, _Track]) -> _Track:
+    return next(reversed(tracks.values()))
+
+
+def _summed(tracks: dict[str, _Track]) -> dict[str, int]:
+    last = _newest(tracks)
+    counts = {name: sum(t.counts[name] for t in tracks.values()) for name in last.counts}
+    return {**counts, "epoch": last.epoch, "seq": last.seq}
 
 
 def _is_reborn(track: _Track, message: Embedding | Scene | Tombstone) -> bool:

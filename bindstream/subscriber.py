@@ -167,7 +167,8 @@ class Subscriber:
             self._ready.append(message)
 
     def _take_newest(self, frames: list[bytes]) -> None:
-        """Drain what has arrived, at most a full queue; keep the newest of each topic.
+        """Drain what has arrived, at most a full queue; keep the newest of each topic, of scenes
+        that of each space.
 
         Events are all kept: the newest does not stand for the others.
         """
@@ -178,7 +179,9 @@ class Subscriber:
                 break
             for message in self._admitted(more):
                 name = wire.topic(message)
-                key = (name, number if isinstance(message, Event) else type(message))
+                space_id = message.space_id if isinstance(message, Scene) else ""
+                which = number if isinstance(message, Event) else (type(message), space_id)
+                key = (name, which)
                 if newest.pop(key, None) is not None:
                     self._continuity.count(name, "skipped")
                 newest[key] = message

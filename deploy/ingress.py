@@ -4,7 +4,7 @@ No ``from __future__ import annotations`` here: in a replica FastAPI cannot reso
 and takes a body or a response for a query parameter.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, HTTPException, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -25,6 +25,7 @@ MAX_CHARS = 1000
 MAX_ASKED = 16
 
 Text = Annotated[str, Field(max_length=MAX_CHARS)]
+Sensed = Literal["vision", "audio", "depth", "thermal", "imu"]
 WANTED = 'want /text?q=a+dog&q=a+cat, or POST {"texts": ["a dog", "a cat"]}'
 
 # No /docs page: its script comes from a CDN, and would run here with the right to pause a camera.
@@ -75,9 +76,11 @@ def _reason(error: Exception) -> str:
 
 
 class Texts(BaseModel):
-    """What to put into the joint space."""
+    """What to put into the joint space. ``modality``: whose vectors it will be compared with, for
+    encoders to which that matters."""
 
     texts: list[Text] = Field(min_length=1, max_length=MAX_TEXTS)
+    modality: Sensed | None = None
 
 
 class Vectors(BaseModel):
@@ -114,15 +117,17 @@ class Ingress:
 
     @app.get("/text")
     async def text(
-        self, q: Annotated[list[Text], Query(min_length=1, max_length=MAX_ASKED)]
+        self,
+        q: Annotated[list[Text], Query(min_length=1, max_length=MAX_ASKED)],
+        modality: Sensed | None = None,
     ) -> Vectors:
-        """Words to vectors, for a quick look: ``/text?q=a+dog&q=a+cat``."""
-        return await self.texts(Texts(texts=q))
+        """Words to vectors, for a quick look: ``/text?q=a+dog&q=a+cat&modality=audio``."""
+        return await self.texts(Texts(texts=q, modality=modality))
 
     @app.post("/text")
     async def texts(self, body: Texts) -> Vectors:
-        """Words to vectors: ``{"texts": ["a dog", "a cat"]}``."""
-        vectors = await self._speaker.encode_text.remote(body.texts)
+        """Words to vectors: ``{"texts": ["a dog", "a cat"], "modality": "audio"}``."""
+        vectors = await self._speaker.encode_text.remote(body.texts, body.modality)
         about = await self._speaker.describe.remote()
         return Vectors(space_id=about["space_id"], dim=about["dim"], vectors=vectors.tolist())
 

@@ -14,11 +14,15 @@ from pipeline.words import Question
 
 Learnt: TypeAlias = tuple[list[Question], str]
 """The questions, and the space of their vectors."""
+LOOK_AGAIN_S = 2.0
+"""After an encoder was replaced, labels are those of the old one for so long at most, and then as
+long as learning takes."""
 _log = logging.getLogger("ray.serve")
 
 
 class Learning:
-    """What was told last is learnt; what is being learnt then, nobody needs any more.
+    """What was told last is learnt, and learnt anew when another encoder answers; what is being
+    learnt when something else is told, nobody needs any more.
 
     ``speaker`` is the handle of the encoder. ``tell`` is called, by that thread, with what is in
     the way.
@@ -48,9 +52,14 @@ class Learning:
         self._stop.set()
 
     def _learn(self, questions: list[QuestionPlan], stop: threading.Event) -> None:
-        learnt = Lesson(questions, self._speaker, self._told).learn(stop)
-        if learnt is not None and not stop.is_set():
-            self._learnt = learnt
+        """And anew whenever another encoder answers: its space, or its words, may be others."""
+        lesson = Lesson(questions, self._speaker, self._told)
+        while not stop.is_set():
+            learnt = lesson.learn(stop)
+            if learnt is not None and not stop.is_set():
+                self._learnt = learnt
+            while not stop.wait(LOOK_AGAIN_S) and not lesson.is_outdated():
+                pass
 
     def _told(self, why: str) -> None:
         _log.warning("labels: %s", why)

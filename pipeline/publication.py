@@ -36,8 +36,9 @@ from pipeline.messages import (
 from pipeline.outcomes import Outcomes
 from pipeline.plan import LivePlan
 from pipeline.robot_time import RobotTime
-from pipeline.scene import KEPT, Join
+from pipeline.scene import KEPT
 from pipeline.seen import Seen
+from pipeline.spaces import Spaces
 from pipeline.stream import Stream
 
 MEMBER_S = 2.0
@@ -73,7 +74,8 @@ class Publication:
         self._live = LivePlan()
         self._streams: dict[str, Stream] = {}
         self.time = RobotTime(timing)
-        self._join = Join(robot, epoch, kept=KEPT if self.time.is_live else None)
+        kept = KEPT if self.time.is_live else None
+        self._join = Spaces(robot, epoch, next_epoch, kept)
         self.outcomes = Outcomes(life, self.time, self._join.add)
         self._watched_ns: int | None = None
         self.refused = 0
@@ -200,16 +202,17 @@ class Publication:
             said.append(self._event("stream_overdue", now_ns, stream=name, why=OVERDUE))
         hop_ns = round(self._live.scene_hop_s * 1e9)
         while (tick_ns := self.time.next_tick(self._join, hop_ns)) is not None:
-            scene = self.scene(tick_ns, now_ns)
-            self.time.ticked(tick_ns, joined=scene is not None)
-            said += [scene] if scene else []
+            scenes = self.scenes(tick_ns, now_ns)
+            self.time.ticked(tick_ns, joined=bool(scenes))
+            said += scenes
         return said
 
-    def scene(self, tick_ns: int, now_ns: int) -> Scene | None:
-        """The scene at a tick of the Unix grid; None where no stream has anything new enough."""
-        scene = self._join.tick(tick_ns, self.outcomes.asked.of_scene)
+    def scenes(self, tick_ns: int, now_ns: int) -> list[Scene]:
+        """The scenes at a tick of the Unix grid: one of each space in which a stream has anything
+        new enough."""
+        scenes = self._join.tick(tick_ns, self.outcomes.asked.of_scene)
         published_ns = self.time.stamp_ns(now_ns, tick_ns)
-        return scene and replace(scene, published_ns=published_ns, life=self._life)
+        return [replace(s, published_ns=published_ns, life=self._life) for s in scenes]
 
     def all_ended(self) -> bool:
         """Whether every stream that ever started has said goodbye."""

@@ -213,9 +213,7 @@ class Publish:
         self._seen = self._publication.seen(now_ns)
 
     def _tick(self, tick_ns: int) -> None:
-        scene = self._publication.scene(tick_ns, self._clock.now_ns())
-        if scene is not None:
-            self._say([scene])
+        self._say(self._publication.scenes(tick_ns, self._clock.now_ns()))
 
     def _farewell(self, poller: zmq.Poller) -> None:
         """The streams drain at the same time as we stop: hear them out first."""

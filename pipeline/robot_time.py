@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.clock import Timing
 from pipeline.messages import About
-from pipeline.scene import Join
+from pipeline.spaces import Spaces
 from pipeline.stream import Stream
 from pipeline.watermark import Standing, Watermark
 
@@ -86,7 +86,7 @@ class RobotTime:
         held_by = self._watermark.held_by(_standings(streams))
         return {"robot_ns": self.now_ns(host_ns), "held_by": held_by}
 
-    def next_tick(self, join: Join, hop_ns: int) -> int | None:
+    def next_tick(self, join: Spaces, hop_ns: int) -> int | None:
         """The next scene that is due; None while there is none.
 
         Behind a tick that had a scene comes the next of the grid. Where there was none, the first

@@ -1,6 +1,6 @@
 """Which word is nearest: questions asked of vectors. Pure.
 
-A question holds one unit vector per word, in the same space as the sensors' vectors. Its answer
+A question holds unit vectors for its words, in the same space as the sensors' vectors. Its answer
 is the word of the highest cosine, where that leads the second by ``margin``; otherwise nothing
 is said. The gap between modalities (Liang et al., 2022) adds about the same to all cosines of one
 sensor, so it cancels in the lead, and in the weighted mean over sensors alike.
@@ -8,7 +8,7 @@ sensor, so it cancels in the lead, and in the weighted mean over sensors alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,15 +21,14 @@ from bindstream.types import Modality, Vector
 class Question:
     """One question and its possible answers.
 
-    ``vectors`` (n, D) float32, unit norm, one per word; ``modalities`` are the sensors that can
-    tell; ``margin`` is the least lead, in cosine, of the best word over the second.
-    Raises ConfigError where these do not fit together.
+    ``vectors`` hold for each sensor that can tell (n, D) float32, unit norm, one per word: the
+    same for all where the encoder has one vector for a text. ``margin`` is the least lead, in
+    cosine, of the best word over the second. Raises ConfigError where these do not fit together.
     """
 
     name: str
     words: tuple[str, ...]
-    vectors: Vector
-    modalities: frozenset[Modality]
+    vectors: Mapping[Modality, Vector]
     margin: float = 0.0
 
     def __post_init__(self) -> None:
@@ -37,19 +36,32 @@ class Question:
             raise ConfigError(
                 f"question '{self.name}' needs two or more different words; got {self.words}"
             )
-        if self.vectors.ndim != 2 or len(self.vectors) != len(self.words):
+        if not self.vectors:
+            raise ConfigError(f"question '{self.name}' names no modality that can answer")
+        for vectors in self.vectors.values():
+            self._check(vectors)
+
+    @property
+    def modalities(self) -> frozenset[Modality]:
+        """The sensors that can tell."""
+        return frozenset(self.vectors)
+
+    def cosines(self, modality: Modality, vector: Vector) -> Vector:
+        """(n,): how near each word is to a unit vector (D,) of that sensor's."""
+        return np.asarray(self.vectors[modality] @ vector)
+
+    def _check(self, vectors: Vector) -> None:
+        if vectors.ndim != 2 or len(vectors) != len(self.words):
             raise ConfigError(
                 f"question '{self.name}': {len(self.words)} words need as many vectors (n, D); "
-                f"got {self.vectors.shape}"
+                f"got {vectors.shape}"
             )
-        lengths = np.linalg.norm(self.vectors, axis=1)
+        lengths = np.linalg.norm(vectors, axis=1)
         if not np.allclose(lengths, 1.0, atol=1e-3):
             raise ConfigError(
                 f"question '{self.name}': its vectors must have norm 1; "
                 f"got {lengths.min():.4f} to {lengths.max():.4f}"
             )
-        if not self.modalities:
-            raise ConfigError(f"question '{self.name}' names no modality that can answer")
 
 
 class Asked:
@@ -66,7 +78,7 @@ class Asked:
     def of_vector(self, modality: Modality, space_id: str, vector: Vector) -> dict[str, str]:
         """Per question that this sensor can tell the word of one unit vector (D,)."""
         asked = [q for q in self._of(space_id) if modality in q.modalities]
-        return {q.name: word for q in asked if (word := answer(q, vector))}
+        return {q.name: word for q in asked if (word := answer(q, modality, vector))}
 
     def of_scene(
         self, space_id: str, members: list[tuple[Modality, float, Vector]]
@@ -79,12 +91,12 @@ class Asked:
         return self._questions if space_id == self._space_id else []
 
 
-def answer(question: Question, vector: Vector) -> str | None:
+def answer(question: Question, modality: Modality, vector: Vector) -> str | None:
     """The word nearest to one unit vector (D,), or None where no word leads by the margin.
 
     The caller asks only vectors of the question's modalities.
     """
-    return _best(question, question.vectors @ vector)
+    return _best(question, question.cosines(modality, vector))
 
 
 def answer_scene(
@@ -94,11 +106,15 @@ def answer_scene(
 
     Their cosines are averaged by weight. None where nobody can tell or no word leads.
     """
-    able = [(w, v) for modality, w, v in members if modality in question.modalities and w > 0]
+    able = [
+        (weight, question.cosines(modality, vector))
+        for modality, weight, vector in members
+        if modality in question.vectors and weight > 0
+    ]
     if not able:
         return None
     total = sum(weight for weight, _ in able)
-    mean = np.sum([weight / total * (question.vectors @ vector) for weight, vector in able], axis=0)
+    mean = np.sum([weight / total * cosines for weight, cosines in able], axis=0)
     return _best(question, mean)
 
 

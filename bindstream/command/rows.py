@@ -13,6 +13,7 @@ from bindstream.wire import Message
 STAGES = ("capture", "window", "hop", "queue", "encode", "publish")
 """Where a window's time goes, in the order of its way."""
 
+SPACE_GONE_NS = 10_000_000_000
 EVENTS_KEPT = 6
 REMOVED = "stream_removed"
 """The event of a stream that is no part of its robot any more."""
@@ -88,14 +89,14 @@ class Step:
 class TableState:
     """What the live table shows. Feed it messages with ``absorb``; nothing here reads a clock.
 
-    Streams stand under their robot and name, scenes under their robot. ``truth`` is what the
-    scene of a simulated world's robot, ``truth_of``, should have said, where that is known.
+    Streams stand under their robot and name, scenes under their robot and space. ``truth`` is what
+    the scene of a simulated world's robot, ``truth_of``, should have said, where that is known.
     """
 
     robot: str = ""
     rows: dict[tuple[str, str], StreamRow] = field(default_factory=dict)
     newest_words: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    scenes: dict[str, Scene] = field(default_factory=dict)
+    scenes: dict[tuple[str, str], Scene] = field(default_factory=dict)
     truth_of: str = ""
     truth: dict[str, frozenset[str]] = field(default_factory=dict)
     events: deque[Event] = field(default_factory=lambda: deque(maxlen=EVENTS_KEPT))
@@ -112,11 +113,18 @@ class TableState:
                 known = StreamRow(message.robot, message.stream, message.modality, "running")
                 self.rows.setdefault((message.robot, message.stream), known)
             case Scene():
-                self.scenes[message.robot] = message
+                self._see(message)
             case Event():
                 self.events.append(message)
                 if message.name == REMOVED:
                     self.rows.pop((message.robot, str(message.detail.get("stream"))), None)
+
+    def _see(self, scene: Scene) -> None:
+        """Beside it stand those of the robot's other spaces, while they have scenes."""
+        self.scenes[scene.robot, scene.space_id] = scene
+        for key, other in list(self.scenes.items()):
+            if key[0] == scene.robot and scene.end_ns - other.end_ns > SPACE_GONE_NS:
+                del self.scenes[key]
 
     def name_of(self, row: StreamRow) -> str:
         """The stream's name, with its robot's where there are several."""

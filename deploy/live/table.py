@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -136,13 +137,18 @@ def _scene_lines(state: TableState) -> list[Text]:
     if not state.scenes:
         return [Text("scene: none yet", style="dim")]
     lines = []
-    for robot, scene in state.scenes.items():
-        lines.append(
-            _scene_line(f"scene of {robot} " if len(state.scenes) > 1 else "scene ", scene)
-        )
-        if state.truth and robot == state.truth_of:
+    for scene in state.scenes.values():
+        lines.append(_scene_line(_scene_title(state, scene), scene))
+        if state.truth and scene.robot == state.truth_of:
             lines.append(_truth_line(state.truth, scene))
     return lines
+
+
+def _scene_title(state: TableState, scene: Scene) -> str:
+    """Whose it is, where there are several."""
+    robots = Counter(robot for robot, _ in state.scenes)
+    of = f"of {scene.robot} " if len(robots) > 1 else ""
+    return f"scene {of}" + (f"in {scene.space_id} " if robots[scene.robot] > 1 else "")
 
 
 def _scene_line(title: str, scene: Scene) -> Text:

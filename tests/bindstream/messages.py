@@ -88,9 +88,9 @@ def tombstone(seq: int, **other: Any) -> Tombstone:
     return replace(TOMBSTONE, seq=seq, **other)
 
 
-def scene(seq: int) -> Scene:
+def scene(seq: int, **changes: Any) -> Scene:
     """The scene with another seq."""
-    return replace(SCENE, seq=seq)
+    return replace(SCENE, seq=seq, **changes)
 
 
 def as_plain(message: Message) -> dict[str, Any]:

@@ -103,3 +103,19 @@ def test_one_forged_epoch_does_not_blind_for_ever() -> None:
     ]  # fmt: skip
     assert admitted == list(range(4 + REBORN_AFTER, 5 + 3 * REBORN_AFTER))
     assert continuity.stats()[TOPIC]["reborn"] == 1
+
+
+def test_the_scenes_of_each_space_are_a_sequence_of_their_own() -> None:
+    """Breaks if a robot of two spaces looks to its readers like duplicates and losses: every second
+    scene would be dropped."""
+    continuity, topic = Continuity(), "scene/demo/"
+    told = [(space, epoch, seq) for seq in range(4) for space, epoch in (("a:0", 5), ("b:1", 9))]
+    for space, epoch, seq in told:
+        if (space, seq) != ("b:1", 2):
+            admitted, gap = continuity.admit(topic, scene(seq, epoch=epoch, space_id=space))
+            assert admitted
+            missing = (gap.epoch, gap.first, gap.last) if gap else None
+            assert missing == ((9, 2, 2) if (space, seq) == ("b:1", 3) else None)
+    assert not continuity.admit(topic, scene(3, epoch=5, space_id="a:0"))[0]
+    stats = continuity.stats()[topic]
+    assert (stats["received"], stats["lost"], stats["duplicates"]) == (7, 1, 1)

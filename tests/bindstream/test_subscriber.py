@@ -208,6 +208,18 @@ def test_latest_keeps_the_newest_of_each_topic(
     assert (stats["received"], stats["skipped"], stats["gaps"]) == (150, 147, 0)
 
 
+def test_latest_keeps_a_scene_of_each_space(
+    publisher: Publisher, connect: Callable[..., Subscriber]
+) -> None:
+    """Breaks if the scenes of one encoder hide those of another from a slow reader."""
+    stream = connect(latest=True)
+    for seq in range(9):
+        publisher.send(scene(seq), scene(seq, space_id="other:1", epoch=70))
+    assert _seqs(_all(stream)) == [8, 8]
+    stats = stream.stats()
+    assert (stats["received"], stats["skipped"], stats["duplicates"]) == (18, 16, 0)
+
+
 def test_latest_keeps_all_events(publisher: Publisher, connect: Callable[..., Subscriber]) -> None:
     """Breaks if an event is passed over because another came after it."""
     stream = connect(latest=True, topics=[""])

@@ -49,7 +49,7 @@ class Robot:
             status={"robot": "rover", "streams": {"front": {"app": "camera-one"}}},
         )
         self.speaker = Handle(
-            encode_text=lambda texts: np.full((len(texts), 4), 0.5, np.float32),
+            encode_text=lambda texts, _: np.full((len(texts), 4), 0.5, np.float32),
             describe={"space_id": "toy:0", "dim": 4},
         )
         self.front = Handle(pause="paused", resume="opening")
@@ -140,7 +140,14 @@ def test_words_become_vectors_of_a_named_space(robot):
     assert body == {"space_id": "toy:0", "dim": 4, "vectors": [[0.5] * 4] * 2}
     status, body = robot.ask("GET", "/text?q=a+dog&q=a+cat")
     assert status == 200
-    assert robot.speaker.calls[-2] == ("encode_text", ["a dog", "a cat"])
+    assert robot.speaker.calls[-2] == ("encode_text", ["a dog", "a cat"], None)
+    assert robot.ask("GET", "/text?q=a+dog&modality=audio")[0] == 200
+    assert robot.speaker.calls[-2] == ("encode_text", ["a dog"], "audio")
+    assert robot.ask("POST", "/text", b'{"texts": ["a"], "modality": "imu"}')[0] == 200
+    assert robot.speaker.calls[-2] == ("encode_text", ["a"], "imu")
+    status, body = robot.ask("GET", "/text?q=a+dog&modality=smell")
+    assert status == 400
+    assert body["detail"].startswith("modality: input should be 'vision', 'audio'")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +201,7 @@ def test_bytes_that_are_no_letters_do_not_break_a_question(robot):
     """Breaks if %ED%A0%BD (half a surrogate pair) in a URL ends in a 500."""
     status, _ = robot.ask("GET", "/text?q=%ED%A0%BD+dog")
     assert status in (200, 400)
-    for _, texts in [call for call in robot.speaker.calls if call[0] == "encode_text"]:
+    for _, texts, _ in [call for call in robot.speaker.calls if call[0] == "encode_text"]:
         texts[0].encode()
 
 
@@ -205,7 +212,7 @@ def wrapped(cause: Exception) -> Exception:
 
 
 def fail_with(robot: Robot, error: Exception) -> tuple[int, Any]:
-    def encode_text(_: list[str]) -> None:
+    def encode_text(*_: Any) -> None:
         raise error
 
     robot.speaker = Handle(encode_text=encode_text)
@@ -342,7 +349,7 @@ def test_a_body_of_just_the_limit_in_pieces_is_served(robot):
     text = b'{"texts": ["a dog"]}'
     padding = b" " * (MAX_BODY_BYTES - len(text))
     assert robot.ask("POST", "/text", [text[:7], text[7:], padding])[0] == 200
-    assert robot.speaker.calls[0] == ("encode_text", ["a dog"])
+    assert robot.speaker.calls[0] == ("encode_text", ["a dog"], None)
 
 
 def test_websockets_are_refused(robot):

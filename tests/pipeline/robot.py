@@ -74,6 +74,7 @@ class Handle:
         self.encode = _Method(self._loop, self._encode)
         self.encode_text = _Method(self._loop, self._encode_text)
         self.describe = _Method(self._loop, self._describe)
+        self.texts: list[list[str]] = []
         self.text_failures = 0
         self.text_error: Exception | None = None
 
@@ -93,6 +94,7 @@ class Handle:
         return await self._batcher.encode(window, budget_s)
 
     async def _encode_text(self, texts: list[str], modality: str | None = None) -> Vector:
+        self.texts.append(texts)
         if self.text_error:
             raise self.text_error
         if self.text_failures:

@@ -12,12 +12,14 @@ from pipeline.plan import QuestionPlan
 AXES = {"a dog": 0, "a photo of a dog": 1, "a cat": 2, "a photo of a cat": 3, "a kitten": 4}
 
 
-def encode_text(texts: list[str]) -> np.ndarray:
+def encode_text(texts: list[str], modality: Modality | None) -> np.ndarray:
+    meant.append(modality)
     asked.append(texts)
     return np.stack([np.eye(8, dtype=np.float32)[AXES.get(t, 7)] for t in texts])
 
 
 asked: list[list[str]] = []
+meant: list[Modality | None] = []
 
 
 def plan(phrases: dict[str, list[str]], prompts: list[str]) -> QuestionPlan:
@@ -32,10 +34,12 @@ def test_phrases_and_prompts_are_averaged_per_answer():
     )
     assert q.words == ("dog", "cat")
     root = np.sqrt(0.5)
-    np.testing.assert_allclose(q.vectors[0], [root, root, 0, 0, 0, 0, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(
+        q.vectors[Modality.VISION][0], [root, root, 0, 0, 0, 0, 0, 0], atol=1e-6
+    )
     expected = np.array([0, 0, 1, 1, 1, 0, 0, 1]) / 2
-    np.testing.assert_allclose(q.vectors[1], expected, atol=1e-6)
-    assert q.vectors.dtype == np.float32
+    np.testing.assert_allclose(q.vectors[Modality.VISION][1], expected, atol=1e-6)
+    assert q.vectors[Modality.VISION].dtype == np.float32
     assert q.modalities == {Modality.VISION}
     assert q.margin == 0.05
 
@@ -46,3 +50,19 @@ def test_braces_in_a_phrase_or_prompt_are_only_text(phrase):
     asked.clear()
     question(plan({"a": [phrase], "b": ["a dog"]}, ["{}", "in {braces}: {}"]), encode_text)
     assert asked[0][:2] == [phrase, "in {braces}: " + phrase]
+
+
+def test_a_text_is_asked_once_for_all_or_for_each_modality_that_can_answer():
+    """Breaks if an encoder with one text tower is asked five times, or one with a text for each
+    modality is asked for the wrong one."""
+    both = QuestionPlan(
+        "object", {"a": ["a dog"], "b": ["a cat"]}, ["{}"], [Modality.AUDIO, Modality.IMU], 0.0
+    )
+    meant.clear()
+    one = question(both, encode_text)
+    assert meant == [None]
+    assert one.vectors[Modality.AUDIO] is one.vectors[Modality.IMU]
+    meant.clear()
+    each = question(both, encode_text, each=True)
+    assert meant == [Modality.AUDIO, Modality.IMU]
+    assert set(each.vectors) == {Modality.AUDIO, Modality.IMU}

@@ -225,7 +225,7 @@ def test_a_stream_that_nobody_announced_is_taken_in():
     assert [m.name for m in said] == ["stream_started"]
     p.hear(opened(grant.epoch, 0, "rear"), T_NS)
     p.hear(encoded(grant.epoch, 0, "rear"), T_NS)
-    scene = p.scene(T_NS, T_NS)
+    (scene,) = p.scenes(T_NS, T_NS)
     assert scene is not None
     assert {m.stream for m in scene.members if m.weight > 0} == {"rear"}
     assert status(p, T_NS)["streams"]["rear"]["app"] == "stream-rear"
@@ -402,7 +402,7 @@ def test_health_message_holds_ledger_ages_and_counters():
 
 def question(axis: int = 0) -> Question:
     vectors = np.eye(4, dtype=np.float32)[[axis, (axis + 1) % 4]]
-    return Question("object", ("dog", "cat"), vectors, frozenset({Modality.VISION}), 0.1)
+    return Question("object", ("dog", "cat"), {Modality.VISION: vectors}, 0.1)
 
 
 def test_words_are_answered_within_their_space_only():
@@ -423,12 +423,12 @@ def test_a_scene_joins_what_was_published_and_answers():
     """Breaks if scenes are not stamped, not answered, or made of nothing."""
     p = publication(first_epoch=40)
     p.outcomes.asked.ask([question()], "toy:000000000000")
-    assert p.scene(T_NS, T_NS) is None
+    assert p.scenes(T_NS, T_NS) == []
     epoch = epoch_of(p)
     epoch_of(p, stream="imu")
     p.hear(opened(epoch, 0), T_NS)
     p.hear(encoded(epoch, 0), T_NS)
-    scene = p.scene(T_NS + S // 2, T_NS + S)
+    (scene,) = p.scenes(T_NS + S // 2, T_NS + S)
     assert scene is not None
     assert (scene.epoch, scene.seq, scene.published_ns) == (40, 0, T_NS + S)
     assert scene.words == {"object": "dog"}
@@ -453,7 +453,7 @@ def test_words_of_a_scene_are_those_of_its_members():
         p.hear(opened(epoch, seq), T_NS + S)
         vector = np.eye(4)[axis].astype("<f4")
         p.hear(encoded(epoch, seq, vector=vector), T_NS + S)
-    scene = p.scene(T_NS + S // 4, T_NS + S)  # the second ends at T + 0.5 s
+    (scene,) = p.scenes(T_NS + S // 4, T_NS + S)  # the second ends at T + 0.5 s
     assert scene is not None
     assert scene.members[0].seq == 0
     np.testing.assert_array_equal(scene.vector, np.eye(4)[0])

@@ -21,7 +21,7 @@ import zmq
 from bindstream.errors import ConfigError, InvalidInput
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
-from pipeline import host_clock, labels, publish, take_over
+from pipeline import host_clock, labels, learning, publish, take_over
 from pipeline.epochs import RESERVED
 from pipeline.link import Link, address
 from pipeline.messages import About, Bye, Grant, Hello, Opened, State
@@ -223,7 +223,41 @@ def test_labels_without_an_encoder_for_text_are_given_up_and_told():
         until(lambda: robot.of(Health)[-1].detail.get("labels") == told)
         until(lambda: robot.publish.status()["labels"] == told)
         assert robot.events("labels_failed") in ([], [{"why": told}])  # [] if told before we joined
-        until(lambda: "labels" not in [t.name for t in threading.enumerate()])
+        n = len(robot.speaker.texts)
+        robot.wait(Embedding, len(robot.of(Embedding)) + 10)
+        assert len(robot.speaker.texts) == n == 1
+
+
+class Elsewhere(ToyEncoder):
+    """Of another space, where words lie elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.space_id, self.encoder_id = "elsewhere:111111111111", "elsewhere/1/float32"
+
+
+def test_scenes_and_labels_follow_an_encoder_of_another_space(monkeypatch):
+    """Breaks if a robot whose encoder was replaced has no more scenes, or scenes without words,
+    because the first space that it heard of is the only one that it believes in."""
+    monkeypatch.setattr(learning, "LOOK_AGAIN_S", 0.3)
+    words = QuestionPlan("object", {"cat": ["cat"], "dog": ["dog"]}, ["{}"], [Modality.DEPTH], 0.0)
+    with Robot("depth", questions=[words]) as robot:
+        robot.start("depth")
+        until(lambda: any(s.words for s in robot.of(Scene)), 10.0)
+        for handle in (robot.speaker, robot.handles["depth"]):
+            handle.replace(Elsewhere())
+        until(lambda: any(s.words for s in robot.of(Scene, space_id="elsewhere:111111111111")))
+        last = robot.of(Scene)[-1].end_ns
+        until(lambda: robot.of(Scene)[-1].end_ns > last + 1_000_000_000)
+    spaces = [s.space_id for s in robot.of(Scene)]
+    assert len(set(spaces)) == 2
+    assert spaces == sorted(spaces, reverse=True)  # toy, and from some tick on elsewhere
+    for space_id in set(spaces):
+        scenes = robot.of(Scene, space_id=space_id)
+        first = scenes[0].seq
+        assert [s.seq for s in scenes] == list(range(first, first + len(scenes)))
+        assert len({s.epoch for s in scenes}) == 1
+    assert robot.of(Scene)[0].epoch != robot.of(Scene)[-1].epoch
 
 
 def test_a_wall_clock_that_is_set_is_told(monkeypatch):

@@ -16,7 +16,8 @@ BOTH = frozenset({Modality.VISION, Modality.AUDIO})
 
 
 def question(margin: float = 0.1, modalities: frozenset[Modality] = BOTH) -> Question:
-    return Question("object", WORDS, np.eye(3, 4, dtype=np.float32), modalities, margin)
+    vectors = dict.fromkeys(modalities, np.eye(3, 4, dtype=np.float32))
+    return Question("object", WORDS, vectors, margin)
 
 
 def unit(*values: float) -> np.ndarray:
@@ -27,19 +28,19 @@ def unit(*values: float) -> np.ndarray:
 def test_names_the_nearest_word() -> None:
     """Breaks if words and vectors are taken in different orders."""
     for i, word in enumerate(WORDS):
-        assert answer(question(), np.eye(4, dtype=np.float32)[i]) == word
+        assert answer(question(), Modality.VISION, np.eye(4, dtype=np.float32)[i]) == word
 
 
 def test_says_nothing_below_the_margin() -> None:
     """Breaks if the margin is compared with the score, not with the lead over the second."""
     close = unit(1.0, 0.95, 0.0, 0.0)
-    assert answer(question(margin=0.1), close) is None
-    assert answer(question(margin=0.01), close) == "dog"
+    assert answer(question(margin=0.1), Modality.VISION, close) is None
+    assert answer(question(margin=0.01), Modality.VISION, close) == "dog"
 
 
 def test_a_broken_vector_says_nothing() -> None:
     """Breaks if a NaN wins a comparison."""
-    assert answer(question(), np.full(4, np.nan, np.float32)) is None
+    assert answer(question(), Modality.VISION, np.full(4, np.nan, np.float32)) is None
 
 
 def test_only_members_that_can_tell_are_asked() -> None:
@@ -70,10 +71,10 @@ def test_neither_total_weight_nor_a_gap_changes_the_answer(
 ) -> None:
     """Breaks if weights are not normalised, or if what all words share shifts the lead."""
     vector = np.array(values, np.float32)
-    alone = answer(question(), vector)
+    alone = answer(question(), Modality.VISION, vector)
     assert answer_scene(question(), [(Modality.VISION, weight, vector)]) == alone or _edge(vector)
     shifted = np.array([*(vector[:3] + np.float32(gap)), vector[3]], np.float32)
-    assert answer(question(), shifted) == alone or _edge(vector)
+    assert answer(question(), Modality.VISION, shifted) == alone or _edge(vector)
 
 
 def _edge(vector: np.ndarray) -> bool:
@@ -95,4 +96,16 @@ def _edge(vector: np.ndarray) -> bool:
 def test_refuses_what_does_not_fit(words, vectors, modalities, says) -> None:
     """Breaks if a question that cannot be answered is accepted."""
     with pytest.raises(ConfigError, match=says):
-        Question("object", words, vectors.astype(np.float32), modalities)
+        Question("object", words, dict.fromkeys(modalities, vectors.astype(np.float32)))
+
+
+def test_each_sensor_is_compared_with_the_words_that_are_meant_for_it() -> None:
+    """Breaks if an encoder that has another text for sound than for pictures gets one of them
+    compared with both."""
+    seen, heard = np.eye(3, 4, dtype=np.float32), np.eye(3, 4, dtype=np.float32)[::-1].copy()
+    q = Question("object", WORDS, {Modality.VISION: seen, Modality.AUDIO: heard})
+    vector = np.eye(4, dtype=np.float32)[0]
+    assert answer(q, Modality.VISION, vector) == WORDS[0]
+    assert answer(q, Modality.AUDIO, vector) == WORDS[2]
+    members = [(Modality.VISION, 0.5, vector), (Modality.AUDIO, 0.5, np.eye(4)[2])]
+    assert answer_scene(q, members) == WORDS[0]

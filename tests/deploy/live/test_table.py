@@ -46,6 +46,19 @@ def test_several_robots_stand_side_by_side() -> None:
     assert text.count("truth") == 1
 
 
+def test_scenes_of_two_spaces_stand_side_by_side_while_both_are_told() -> None:
+    """Breaks if a robot of two encoders shows the one that spoke last, or a space that is gone."""
+    state = TableState()
+    here, there = messages.scene(3), replace(messages.scene(4), space_id="other:1")
+    for message in (messages.health(), here, there):
+        state.absorb(message)
+    text = shown(state, 120)
+    assert f"scene in {here.space_id} #3" in text
+    assert "scene in other:1 #4" in text
+    state.absorb(replace(there, end_ns=there.end_ns + 20_000_000_000))
+    assert "scene #4" in shown(state, 120)
+
+
 def test_a_stream_that_was_removed_leaves_the_table() -> None:
     """Breaks if a stream that is no part of the robot any more is shown for ever."""
     state = running_robot()
