@@ -63,7 +63,7 @@ class DepthMeta:
 class ImuMeta:
     """What the IMU front end needs beside the window.
 
-    ``rate_hz`` after resampling to the window's 2000 steps; ``mean`` and ``std`` are the
+    ``rate_hz`` of the window's steps, whatever the sensor's was; ``mean`` and ``std`` are the
     stream's running statistics per channel (6 values each; m/s2, then rad/s).
     """
 
@@ -91,7 +91,7 @@ class Sample:
 
     ========  ==============================================================
     vision    (H, W, 3) uint8 RGB
-    audio     (n,) float32 in [-1, 1], 16 kHz mono
+    audio     (n,) float32 in [-1, 1], mono, at the driver's rate (16 kHz)
     depth     (H, W) float32 metres, 0 = hole; meta is DepthMeta
     thermal   (H, W) float32 kelvin
     imu       (6,) float32: accelerometer m/s2, then gyroscope rad/s
@@ -127,14 +127,15 @@ class Stamped(msgspec.Struct, frozen=True, kw_only=True):
 class Window(Stamped, frozen=True, kw_only=True, eq=False):
     """One window of one stream, ready for the encoder.
 
-    ``data`` by modality:
+    ``data`` by modality; how many frames, of which size, samples and steps, the encoder says
+    (``bindstream.formats``):
 
     ========  ==============================================================
-    vision    (2, 224, 224, 3) uint8 RGB; meta is VisionMeta
-    audio     (32000,) float32 in [-1, 1], 16 kHz mono
+    vision    (T, H, W, 3) uint8 RGB; meta is VisionMeta
+    audio     (n,) float32 in [-1, 1], mono
     depth     (H, W) float32 metres, 0 = hole; meta is DepthMeta
     thermal   (H, W) float32 kelvin
-    imu       (6, 2000) float32: m/s2, rad/s; meta is ImuMeta
+    imu       (6, n) float32: m/s2, rad/s; meta is ImuMeta
     ========  ==============================================================
 
     ``n_missing`` counts native samples (audio, IMU) or frames that the window should have

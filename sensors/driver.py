@@ -23,10 +23,11 @@ waits that is long after any sample."""
 class Driver(Protocol):
     """What every sensor offers. Constructed as ``Driver(stream, **options)``, touching nothing.
 
-    ``rate_hz`` is the rate of samples that health is judged by (frames, IMU readings; audio:
-    16000; 0: samples come now and then), known at the latest once it is open. ``latency_ms`` is
-    how much later than the event ``t_ns`` may be, at most: `bindstream look` shows it. A driver
-    may have ``counters``, a dict of name to int: they are shown in the stream's health; and
+    ``rate_hz`` is the rate of samples that health is judged by (frames, IMU readings; of sound
+    that of its signal; 0: samples come now and then), known at the latest once it is open.
+    ``latency_ms`` is how much later than the event ``t_ns`` may be, at most: `bindstream look`
+    shows it. A driver may have ``counters``, a dict of name to int: they are shown in the stream's
+    health; and
     ``why``, in words, for as long as what comes cannot be used.
 
     A driver that plays the past says ``recorded = True`` and has ``starts_ns``, known before it is

@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"bindstream look: {why}", file=sys.stderr)
         return 1
     if args.save is not None:
-        _save(args.save, modality, seen)
+        _save(args.save, modality, seen, rate_of(driver))
         print(f"{args.save} written", file=sys.stderr)
     return 0
 
@@ -232,9 +232,9 @@ def _check_save(path: Path, modality: Modality) -> None:
         raise ConfigError(f"--save: no folder {path.absolute().parent}")
 
 
-def _save(path: Path, modality: Modality, seen: Seen) -> None:
+def _save(path: Path, modality: Modality, seen: Seen, rate_hz: float) -> None:
     if modality is Modality.AUDIO:
-        _save_wav(path, np.concatenate([s.data for s in seen.kept]))
+        _save_wav(path, np.concatenate([s.data for s in seen.kept]), rate_hz)
     elif modality is Modality.IMU:
         rows = [f"{s.t_ns},{','.join(f'{v:.6g}' for v in s.data)}\n" for s in seen.kept]
         path.write_text("".join([f"t_ns,{','.join(AXES)}\n", *rows]))
@@ -242,11 +242,13 @@ def _save(path: Path, modality: Modality, seen: Seen) -> None:
         _save_png(path, modality, seen.kept[-1].data)
 
 
-def _save_wav(path: Path, sound: Array) -> None:
+def _save_wav(path: Path, sound: Array, rate_hz: float) -> None:
+    from sensors.audio.buffers import RATE_HZ  # of a driver that does not say
+
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(16_000)
+        file.setframerate(round(rate_hz or RATE_HZ))
         file.writeframes((np.clip(sound, -1, 1) * 32767).astype("<i2").tobytes())
 
 
