@@ -94,7 +94,7 @@ class Outcomes:
                 **window.stamp(), reason=outcome, published_ns=told_ns, life=self._life
             )
         stream.ledger.close(window.epoch, window.seq, PUBLISHED)
-        published_ns = self._time.stamp_ns(now_ns, outcome.captured_ns)
+        published_ns = self._time.stamp_ns(now_ns, max(window.end_ns, outcome.captured_ns))
         embedding = replace(outcome, **window.stamp(), published_ns=published_ns)
         stream.note_vector(embedding, now_ns)
         self._join(embedding)

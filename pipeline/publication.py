@@ -152,7 +152,8 @@ class Publication:
                 return [*self.outcomes.dropped(stream, message, now_ns)]
             case State():
                 stream.hear(message, now_ns)
-                return [self._health(stream, now_ns)]
+                due = [] if self.time.is_live else self.advance(now_ns)  # scenes before its end
+                return [*due, self._health(stream, now_ns)]
             case Progress():
                 stream.progress_ns = message.t_ns
             case Happened():
