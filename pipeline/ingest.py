@@ -39,6 +39,7 @@ DRAIN_S = 3.0
 FOR_EVER_NS = 1 << 62
 AHEAD_S = 0.005
 IN_LINE_S = 0.1
+AHEAD = "ahead of the robot's time: waits for the other streams"
 PAST_IN_PRESENT = "a recording on a robot that is live: set time: streams of its robot"
 UNSETTLED = 16
 """Where nothing may be lost, no window is cut while the publisher owes an answer to so many."""
@@ -261,8 +262,10 @@ class Ingest:
             "reopened": capture.reopened,
         }
         past = PAST_IN_PRESENT if self._recorded and self._teller.clock.is_live else ""
+        ahead = AHEAD if self._teller.clock.is_ahead() else ""
         whys = (
             past,
+            ahead,
             capture.why,
             why_of(self._driver),
             self._inquiry.why,

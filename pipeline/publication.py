@@ -237,7 +237,7 @@ class Publication:
             refused=self.refused,
             labels=self.labels,
             judged=len(judged),
-            time=self.time.seen(self._streams.values(), now_ns),
+            time=self.time.seen(now_ns),
             ailing={s.name: why for s in judged if (why := s.ailment(now_ns))},
         )
 

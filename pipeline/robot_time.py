@@ -71,20 +71,20 @@ class RobotTime:
 
     def advance(self, streams: Iterable[Stream], host_ns: int) -> set[str]:
         """Let the watermark follow the streams; return those that are waited for no more."""
-        streams = list(streams)
-        standings = _standings(streams)
-        overdue = self._watermark.move(standings, host_ns)
-        if not standings:
-            last = [s.progress_ns for s in streams if s.progress_ns is not None]
-            self._watermark.finish(max(last, default=None))
-        return overdue
+        standings: dict[str, Standing] = {}
+        ended_ns: int | None = None
+        for stream in streams:
+            if stream.holds_time:
+                standings[stream.name] = Standing(stream.done_ns, stream.is_busy)
+            elif stream.progress_ns is not None:
+                ended_ns = max(ended_ns or 0, stream.progress_ns)
+        return self._watermark.move(standings, host_ns, ended_ns)
 
-    def seen(self, streams: Iterable[Stream], host_ns: int) -> dict[str, Any]:
+    def seen(self, host_ns: int) -> dict[str, Any]:
         """For the status: where streams tell the time, what it is and for whom the others wait."""
         if self.is_live:
             return {}
-        held_by = self._watermark.held_by(_standings(streams))
-        return {"robot_ns": self.now_ns(host_ns), "held_by": held_by}
+        return {"robot_ns": self.now_ns(host_ns), "held_by": self._watermark.held_by}
 
     def next_tick(self, join: Spaces, hop_ns: int) -> int | None:
         """The next scene that is due; None while there is none.
@@ -105,7 +105,3 @@ class RobotTime:
     def ticked(self, tick_ns: int, *, joined: bool) -> None:
         """The scene of this tick was made, or could not be."""
         self._ticked_ns, self._joined = tick_ns, joined
-
-
-def _standings(streams: Iterable[Stream]) -> dict[str, Standing]:
-    return {s.name: Standing(s.done_ns, s.is_busy) for s in streams if s.holds_time}

@@ -23,47 +23,39 @@ class Watermark:
 
     The patience with a stream runs only while another is ahead of it and it is not busy: an
     encoder's silence has bounds of its own. ``overdue``: those that are waited for no more, until
-    they move.
+    they move. ``held_by``: those that the others wait for.
     """
 
     def __init__(self) -> None:
         self.now_ns: int | None = None
         self.overdue: set[str] = set()
+        self.held_by: list[str] = []
         self._still: dict[str, tuple[int, int]] = {}  # done, and since when on the host's clock
 
-    def move(self, standings: Mapping[str, Standing], host_ns: int) -> set[str]:
-        """Take in how far the streams are that have not ended; return those newly overdue."""
-        done = {name: _known(s) for name, s in standings.items()}
-        newest_ns = max(done.values(), default=BEFORE_ALL)
-        for name, standing in standings.items():
-            waited_for = done[name] < newest_ns and not standing.busy
-            before_ns, since_ns = self._still.get(name, (done[name], host_ns))
-            moved = before_ns != done[name] or not waited_for
-            self._still[name] = (done[name], host_ns if moved else since_ns)
-        self._still = {name: self._still[name] for name in standings}
+    def move(
+        self, standings: Mapping[str, Standing], host_ns: int, ended_ns: int | None = None
+    ) -> set[str]:
+        """Take in how far the streams are that have not ended, and to where the others came that
+        have; return those newly overdue."""
+        done = {name: _known(s.done_ns) for name, s in standings.items()}
+        newest_ns = max(_known(ended_ns), *done.values(), BEFORE_ALL)
+        behind = {n for n, ns in done.items() if ns < newest_ns and not standings[n].busy}
+        self._still = {n: self._since(n, ns, host_ns, n in behind) for n, ns in done.items()}
         overdue = {
             n for n, (_, since_ns) in self._still.items() if host_ns - since_ns > PATIENCE_NS
         }
         fresh, self.overdue = overdue - self.overdue, overdue
-        self._reach(
-            min((ns for name, ns in done.items() if name not in overdue), default=BEFORE_ALL)
-        )
+        waited_for = {n: ns for n, ns in done.items() if n not in overdue}
+        least_ns = min(waited_for.values(), default=_known(ended_ns))
+        self.held_by = sorted(n for n, ns in waited_for.items() if ns == least_ns < newest_ns)
+        if least_ns > BEFORE_ALL:
+            self.now_ns = least_ns if self.now_ns is None else max(self.now_ns, least_ns)
         return fresh
 
-    def finish(self, last_ns: int | None) -> None:
-        """No stream is left: time has come to what the last of them reached."""
-        self._reach(BEFORE_ALL if last_ns is None else last_ns)
-
-    def held_by(self, standings: Mapping[str, Standing]) -> list[str]:
-        """Whom the others wait for."""
-        done = {n: _known(s) for n, s in standings.items() if n not in self.overdue}
-        least_ns, most_ns = min(done.values(), default=0), max(done.values(), default=0)
-        return sorted(n for n, ns in done.items() if ns == least_ns < most_ns)
-
-    def _reach(self, t_ns: int) -> None:
-        if t_ns > BEFORE_ALL:
-            self.now_ns = t_ns if self.now_ns is None else max(self.now_ns, t_ns)
+    def _since(self, name: str, done_ns: int, host_ns: int, behind: bool) -> tuple[int, int]:
+        before_ns, since_ns = self._still.get(name, (done_ns, host_ns))
+        return done_ns, since_ns if behind and before_ns == done_ns else host_ns
 
 
-def _known(standing: Standing) -> int:
-    return BEFORE_ALL if standing.done_ns is None else standing.done_ns
+def _known(ns: int | None) -> int:
+    return BEFORE_ALL if ns is None else ns

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from bindstream.command.nearest import did_you_mean
 from bindstream.endpoint import as_endpoint
@@ -24,6 +24,7 @@ DEFAULT_HOPS_S = {
     Modality.THERMAL: 0.5,
     Modality.IMU: 1.0,
 }
+FASTEST = 1000
 _NAME = r"^[a-z0-9_-]{1,64}$"
 _ENDPOINT = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d{1,5}|\*)\Z")
 
@@ -174,15 +175,20 @@ class RobotArgs(_Strict):
     labels: dict[str, str] = {}
     publish: PublishArgs = PublishArgs()
     time: Literal["live", "streams"] = "live"
-    speed: Annotated[float, Field(gt=0, le=1000)] | Literal["max"] = 1.0
+    speed: float | Literal["max"] = 1.0
 
-    @model_validator(mode="after")
-    def _a_pace_of_its_own(self) -> Self:
-        if self.time == "live" and self.speed != 1:
+    @field_validator("speed", mode="before")
+    @classmethod
+    def _a_pace(cls, value: Any, info: ValidationInfo) -> Any:
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value != "max" and not (number and 0 < value <= FASTEST):
             raise ValueError(
-                f"speed {self.speed} needs time: streams; the time of a live robot has its own"
+                f"'{value}' is not how many times as fast as recorded (above 0, at most "
+                f"{FASTEST}), or max"
             )
-        return self
+        if info.data.get("time") == "live" and value != 1:
+            raise ValueError(f"{value} needs time: streams; a live robot has a pace of its own")
+        return value
 
 
 class LiveArgs(_Strict):

@@ -126,6 +126,18 @@ def test_age_only_where_clocks_agree() -> None:
     assert near.received_ns == far.received_ns == received_ns
 
 
+def test_what_has_the_time_of_a_recording_has_no_age() -> None:
+    """Breaks if a replay of an hour ago is said to be an hour late; or if one key more stands in
+    the header of a live robot."""
+    live, replayed = wire.encode(EMBEDDING), wire.encode(EMBEDDING, time="streams")
+    got = wire.decode(replayed, EMBEDDING.end_ns + 1, same_clock=True)
+    assert isinstance(got, wire.Embedding)
+    assert got.age_ms is None
+    assert got.end_ns == EMBEDDING.end_ns
+    assert "time" not in msgspec.msgpack.decode(live[1])
+    assert msgspec.msgpack.decode(replayed[1])["time"] == "streams"
+
+
 def test_a_vector_is_the_readers_own() -> None:
     """Breaks if a reader cannot write to a vector, or writes into a shared buffer."""
     frames = wire.encode(EMBEDDING)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from bindstream.errors import InvalidInput
 from bindstream.types import Encoding, Modality, Reason, Vector, Window
@@ -87,6 +88,14 @@ def test_what_queued_up_is_encoded_together_up_to_the_limit():
     for i, answer in enumerate(answers):
         np.testing.assert_allclose(answer.vector, alone.encode([window(i)])[0], atol=1e-6)
     assert answers[1].queue_ms > answers[5].queue_ms > 0
+
+
+def test_lossless_windows_of_one_stream_are_all_encoded():
+    """Breaks if a recording's window is superseded by the next one in the encoder's queue."""
+    all_of_one = [replace(window(i, stream="s"), lossless=True) for i in range(4)]
+    batches, answers = run(all_of_one, 1)
+    assert batches == [[0], [1], [2], [3]]
+    assert [a.refusal for a in answers] == [None] * 4
 
 
 def test_only_alike_windows_share_a_batch_and_none_is_forgotten():

@@ -444,6 +444,41 @@ def test_handover_is_bounded_in_number_and_bytes():
     assert len(small.take(0.0)) == 2  # what was taken no longer counts
 
 
+def test_a_driver_is_not_read_while_there_is_no_room(watch, monkeypatch):
+    """Breaks if a recording fills the memory, loses samples, or its driver is blamed and opened
+    anew for the time in which nobody read it."""
+    monkeypatch.setattr(capture.Pace, "patience_s", 0.3)
+    given = [sample(i) for i in range(40)]
+    reads = [lambda n=n: given[n : n + 4] for n in range(0, 40, 4)]
+    driver = Sensor(*reads, raises(StreamEnded("s", "the drive has ended")))
+    watched = Watched(driver)
+    watched.handover = watched.capture._handover = Handover(most=10)
+    watched.handover.waits = True
+    watched.capture.start()
+    until(lambda: not watched.handover.has_room(0.0))
+    time.sleep(2 * 0.3)
+    got: list[Sample] = []
+    while watched.capture.state != "ended" or not watched.handover.is_empty():
+        taken = watched.handover.take(0.1)
+        assert len(taken) <= 10 + 4
+        got += taken
+    watched.capture.stop(5.0)
+    assert [s.arrival_ns for s in got] == list(range(40))
+    assert watched.handover.overrun == 0
+    assert len(driver.opens) == 1
+
+
+def test_a_recording_may_be_silent_for_as_long_as_it_was(watch, monkeypatch):
+    """Breaks if a gap in a recording, at its own pace, is taken for a lost device."""
+    monkeypatch.setattr(pace, "LEAST_S", 0.2)
+    driver = Sensor(lambda: time.sleep(1.0) or [], rate_hz=1000.0)
+    driver.recorded = True  # type: ignore[attr-defined]
+    watched = watch(driver)
+    until(lambda: not driver._reads)
+    time.sleep(0.1)
+    assert watched.named("stream_lost") == []
+
+
 def test_take_waits_for_the_first_sample_only():
     """Breaks if the window thread polls, or sleeps while samples wait."""
     handover = Handover()

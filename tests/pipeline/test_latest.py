@@ -31,6 +31,26 @@ def test_no_more_than_the_limit_are_out() -> None:
     assert slot.take() == 2
 
 
+def test_an_offer_waits_for_its_place_and_supersedes_nothing() -> None:
+    """Breaks if a recording's window takes another's place, or is lost when the slot closes."""
+    slot: LatestSlot[int] = LatestSlot()
+    assert slot.offer(1, 0.0)
+    assert not slot.offer(2, 0.01)
+    offered: list[bool] = []
+    thread = threading.Thread(target=lambda: offered.append(slot.offer(2, 10.0)))
+    thread.start()
+    assert slot.take() == 1
+    thread.join(10.0)
+    assert offered == [True]
+    assert not slot.is_idle()
+    slot.done()
+    assert slot.take() == 2
+    slot.done()
+    assert slot.is_idle()
+    slot.close()
+    assert not slot.offer(3, 10.0)
+
+
 def test_falsy_items_are_items() -> None:
     """Breaks if an item is mistaken for an empty slot."""
     slot: LatestSlot[int] = LatestSlot()

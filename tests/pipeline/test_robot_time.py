@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Any
 
-from bindstream.types import Embedding, Health, Modality, Scene, Tombstone
-from pipeline.clock import Timing
+import pytest
+
+from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
+from pipeline import asker, watermark
+from pipeline.clock import LEAD_NS, LIVE, Timing
+from pipeline.ingest import AHEAD, PAST_IN_PRESENT, Ingest
 from tests.pipeline.robot import Robot
 from tests.system.toy_encoder import ToyEncoder
 
@@ -17,25 +22,33 @@ HOPS_S = {"front": 0.5, "mic": 0.5, "depth": 0.2, "imu": 0.5}
 STARTS_NS = (time.time_ns() // 10**9 - 3600) * 10**9
 
 
-def play(timing: Timing, encoder: dict[str, Any] | None = None, **options: Any) -> list[Any]:
-    """All that readers were told until every stream had ended."""
+def start(robot: Robot, name: str, encoder: ToyEncoder | None = None, **options: Any) -> Ingest:
+    told = {"modality": STREAMS[name], "starts_ns": STARTS_NS, "seconds": SECONDS}
+    return robot.start(
+        name,
+        encoder=encoder,
+        modality=Modality(STREAMS[name]),
+        driver="tests.devices.recording:Recording",
+        options=told | options,
+        hop_s=HOPS_S[name],
+        in_flight=2,
+        deadline_s=0.5,
+    )
+
+
+def until_ended(robot: Robot, *names: str) -> list[Any]:
+    """All that readers were told until these streams had ended."""
+    for name in names:
+        robot.wait(Health, stream=name, state="ended", timeout_s=60)
+    time.sleep(0.3)  # what would still come, came
+    return list(robot.heard)
+
+
+def play(timing: Timing, slow_s: float = 0.0) -> list[Any]:
     with Robot(*STREAMS, timing=timing) as robot:
-        for name, modality in STREAMS.items():
-            told = {"modality": modality, "starts_ns": STARTS_NS, "seconds": SECONDS, **options}
-            robot.start(
-                name,
-                encoder=ToyEncoder(None, **(encoder or {})),
-                modality=Modality(modality),
-                driver="tests.devices.recording:Recording",
-                options=told,
-                hop_s=HOPS_S[name],
-                in_flight=2,
-                deadline_s=0.5,
-            )
         for name in STREAMS:
-            robot.wait(Health, stream=name, state="ended", timeout_s=60)
-        time.sleep(0.5)  # what would still come, came
-        return list(robot.heard)
+            start(robot, name, ToyEncoder(None, slow_s=slow_s))
+        return until_ended(robot, *STREAMS)
 
 
 def rows(heard: list[Any]) -> dict[str, list[Any]]:
@@ -57,7 +70,7 @@ def test_a_recording_gives_the_same_at_any_speed():
     or on how slow the encoder is."""
     fast = play(MAX)
     paced = play(Timing("streams", 3.0))
-    slow = play(MAX, {"slow_s": 0.1})
+    slow = play(MAX, slow_s=0.1)
     assert not [m for m in (*fast, *paced, *slow) if isinstance(m, Tombstone)]
     expected = rows(fast)
     assert len(expected["depth"]) >= 28
@@ -65,3 +78,106 @@ def test_a_recording_gives_the_same_at_any_speed():
     assert all(seq == n for told in expected.values() for n, (seq, *_) in enumerate(told))
     assert rows(paced) == expected
     assert rows(slow) == expected
+
+
+def test_a_publisher_that_is_restarted_loses_nothing_of_a_recording():
+    """Breaks if vectors fade while no publisher is there, a window is told twice, or the streams
+    wait for ever for a time that nobody tells them any more."""
+    with Robot("depth", "imu", timing=MAX) as robot:
+        for name in ("depth", "imu"):
+            start(robot, name, ToyEncoder(None, slow_s=0.05), seconds=30.0)
+        robot.wait(Embedding, 20, stream="depth")
+        robot.restart_publisher()
+        heard = until_ended(robot, "depth", "imu")
+    told = rows(heard)
+    assert not [m for m in heard if isinstance(m, Tombstone)]
+    for name in ("depth", "imu"):
+        assert [row[0] for row in told[name]] == list(range(len(told[name])))
+    assert len(told["depth"]) >= 148
+    (before, after) = {m.epoch: m for m in heard if isinstance(m, Scene)}.values()
+    assert after.end_ns > before.end_ns
+
+
+def test_an_encoder_that_fails_is_asked_again():
+    """Breaks if a replica that dies costs a recording its windows."""
+    with Robot("depth", timing=MAX) as robot:
+        start(robot, "depth", ToyEncoder(None, fail_every=7))
+        heard = until_ended(robot, "depth")
+    assert not [m for m in heard if isinstance(m, Tombstone)]
+    assert len(rows(heard)["depth"]) >= 28
+
+
+def test_an_encoder_that_says_nothing_is_not_waited_for_for_ever(monkeypatch):
+    """Breaks if one window without an answer stops a recording for good, or goes untold."""
+    monkeypatch.setattr(asker, "SILENT_S", 0.2)
+    with Robot("depth", timing=MAX) as robot:
+        start(robot, "depth", ToyEncoder(None, slow_s=0.5), seconds=2.0)
+        heard = until_ended(robot, "depth")
+    reasons = {m.reason for m in heard if isinstance(m, Tombstone)}
+    assert reasons == {Reason.ENCODER_TIMEOUT}
+
+
+def test_a_stream_that_never_comes_is_waited_for_and_then_told(monkeypatch):
+    """Breaks if scenes begin without an expected stream, or it stops them for ever, untold."""
+    monkeypatch.setattr(watermark, "PATIENCE_NS", 5_000_000_000)
+    with Robot("depth", "ghost", timing=MAX) as robot:
+        start(robot, "depth", seconds=3.0)
+        robot.wait(Embedding, 5, stream="depth")
+        assert robot.of(Scene) == []
+        until_s = time.monotonic() + 5.0
+        while robot.publish.status()["time"]["held_by"] != ["ghost"]:
+            assert time.monotonic() < until_s, robot.publish.status()["time"]
+            time.sleep(0.02)
+        until_ended(robot, "depth")
+        robot.wait(Scene, 5)
+    events = [e.detail["stream"] for e in robot.of(Event, name="stream_overdue")]
+    assert events == ["ghost"]
+
+
+def test_a_stream_runs_ahead_of_the_others_by_its_lead_alone(tmp_path: Path):
+    """Breaks if a recording is read into memory as far as it goes while another stream waits."""
+    gate = tmp_path / "gate"
+    with Robot("depth", "imu", timing=MAX) as robot:
+        start(robot, "depth", seconds=60.0)
+        start(robot, "imu", seconds=60.0, gate=str(gate))
+        robot.wait(Health, stream="depth", timeout_s=20)
+        ahead = robot.wait(Embedding, 45, stream="depth")
+        time.sleep(2.0)
+        assert robot.of(Health, stream="depth")[-1].detail["why"] == AHEAD
+        assert len(robot.of(Embedding, stream="depth")) <= len(ahead) + 10
+        assert robot.of(Embedding, stream="depth")[-1].end_ns <= STARTS_NS + LEAD_NS + 200_000_000
+        gate.touch()
+        heard = until_ended(robot, "depth", "imu")
+    assert not [m for m in heard if isinstance(m, Tombstone)]
+    assert len(rows(heard)["depth"]) >= 298
+
+
+@pytest.mark.parametrize("late_s", [40.0])
+def test_streams_that_begin_apart_do_not_wait_for_each_other_for_ever(late_s):
+    """Breaks if a microphone that was switched on later holds up the camera that it waits for."""
+    with Robot("depth", "imu", timing=MAX) as robot:
+        start(robot, "depth", seconds=60.0)
+        start(robot, "imu", seconds=20.0, late_s=late_s)
+        heard = until_ended(robot, "depth", "imu")
+    scenes = [m for m in heard if isinstance(m, Scene)]
+    assert scenes[0].end_ns < STARTS_NS + 1_000_000_000
+    assert not robot.of(Event, name="stream_overdue")
+    both = [m for m in scenes if all(member.seq >= 0 for member in m.members)]
+    assert len(both) >= 40
+
+
+def test_a_recording_on_a_live_robot_says_what_is_wrong():
+    """Breaks if somebody's first replay gives tombstones without a reason."""
+    with Robot("depth", timing=LIVE) as robot:
+        start(robot, "depth")
+        robot.wait(Health, 2, stream="depth", timeout_s=20)
+        assert robot.of(Health, stream="depth")[-1].detail["why"] == PAST_IN_PRESENT
+
+
+def test_a_live_sensor_on_such_a_robot_keeps_its_time():
+    """Breaks if a camera beside recordings is stamped by them, or its robot's time stands."""
+    with Robot("depth", timing=MAX) as robot:
+        robot.start("depth")
+        got = robot.wait(Embedding, 5)
+        robot.wait(Scene, 3)
+    assert abs(got[-1].end_ns - time.time_ns()) < 30_000_000_000
