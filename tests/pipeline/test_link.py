@@ -19,13 +19,14 @@ from pipeline.messages import (
     Happened,
     Hello,
     Introduce,
+    Progress,
     Resume,
     Settled,
     State,
     decode_upward,
     encode,
 )
-from pipeline.outbox import MOST
+from pipeline.outbox import MOST, Outbox
 from tests.pipeline.messages import dropped, encoded, opened, plain
 
 ABOUT = About(Modality.VISION, 500_000_000, 5_000_000_000, app="front")
@@ -37,6 +38,7 @@ MESSAGES = [
     dropped(opened(3, 8, 2, 3)),
     State("front", 3, 99, "running", "", 20.0, 20.0, {"late": 1}),
     Happened("front", "stream_lost", 5, {"why": "unplugged", "n": [1, 2.5, None]}),
+    Progress("front", 3, 5),
     Bye("front", 3),
 ]
 
@@ -237,3 +239,17 @@ def test_of_old_windows_the_vectors_are_not_kept(linked):
     kinds = [type(m) for m in again[1::2]]
     assert kinds == [Tombstone] * 92 + [Embedding] * 8
     assert {m.reason for m in again if isinstance(m, Tombstone)} == {Reason.SUPERSEDED}
+
+
+def test_of_a_recording_no_vector_fades():
+    """Breaks if what was encoded while no publisher was there is said to be superseded, where the
+    windows are bounded by their stream's waiting."""
+    outbox = Outbox()
+    outbox.keeps_all = True
+    for seq in range(16):
+        outbox.add(opened(7, seq))
+        outbox.add(encoded(opened(7, seq)))
+    assert outbox.unsettled == 16
+    assert [m.seq for m in outbox.unsent() if isinstance(m, Embedding)] == list(range(16))
+    outbox.settle(11)
+    assert outbox.unsettled == 4

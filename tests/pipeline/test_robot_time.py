@@ -150,6 +150,10 @@ def test_a_stream_runs_ahead_of_the_others_by_its_lead_alone(tmp_path: Path):
         heard = until_ended(robot, "depth", "imu")
     assert not [m for m in heard if isinstance(m, Tombstone)]
     assert len(rows(heard)["depth"]) >= 298
+    scenes = [m for m in heard if isinstance(m, Scene)]
+    assert len(scenes) >= 290
+    present = [{m.stream for m in scene.members if m.seq >= 0} for scene in scenes]
+    assert all("depth" in names for names in present)  # what ran ahead is still known
 
 
 @pytest.mark.parametrize("late_s", [40.0])
