@@ -14,6 +14,7 @@ from deploy.config.arguments import EncoderArgs, RobotArgs, StreamArgs
 from deploy.config.plans import read_live, robot_plan, stream_plan
 from deploy.config.serve_file import ENCODER, INGRESS, PUBLISHER, STREAM
 from deploy.ingress import Ingress
+from deploy.succession import towers_in_use
 from encoders.replica import EncoderReplica
 from pipeline.ingest import Ingest
 from pipeline.publish import Publish
@@ -59,6 +60,7 @@ def encoder(args: EncoderArgs) -> serve.Application:
             args.threads,
             args.max_batch,
             args.options,
+            towers_in_use,
         )
     )
 

@@ -72,6 +72,15 @@ class Batcher:
         the encoder raises."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._prepare, modality)
 
+    def load(self, modality: Modality) -> None:
+        """The same, for who may wait."""
+        self._thread.submit(self._prepare, modality).result()
+
+    @property
+    def loaded(self) -> frozenset[Modality]:
+        """What was asked for until now, by windows, texts or ``prepare``."""
+        return frozenset(self._prepared)
+
     def _prepare(self, modality: Modality) -> None:
         prepare = getattr(self._encoder, "prepare", None)
         if prepare is None or modality in self._prepared:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ class EncoderReplica:
     """A Serve deployment (``deploy.app`` makes it one). torch is imported in ``__init__`` only.
 
     ``target`` is the encoder's ``"module:Class"``; ``threads`` are the CPU threads of one encoding.
+    ``in_use`` tells what the replicas have loaded whose place this one takes: it is loaded too,
+    before the first window comes.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class EncoderReplica:
         threads: int,
         max_batch: int,
         options: dict[str, Any],
+        in_use: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         _calm_openmp(threads)
         sys.setswitchinterval(0.0005)  # a window must not wait 5 ms for another thread's turn
@@ -55,6 +59,8 @@ class EncoderReplica:
         )
         self._encoder = encoder
         self._batcher = Batcher(encoder, max_batch)
+        for modality in in_use():
+            self._batcher.load(Modality(modality))
         _log.info("encoder %s ready, space %s", encoder.encoder_id, encoder.space_id)
 
     async def encode(self, window: Window, budget_s: float) -> Encoding:
@@ -73,6 +79,10 @@ class EncoderReplica:
         if fault := self._batcher.fault():
             _log.error("encoder %s asks to be replaced: %s", self._encoder.encoder_id, fault)
             raise RuntimeError(fault)
+
+    def loaded(self) -> list[str]:
+        """The modalities that were asked for until now."""
+        return sorted(self._batcher.loaded)
 
     async def describe(self, modality: str | None = None) -> dict[str, Any]:
         """Which space its vectors live in, what it can encode, and the windows that it takes; once

@@ -90,10 +90,10 @@ class Tutor(ToyEncoder):
         return super().encode_text([f"{modality}: {text}" for text in texts])
 
 
-def replica(encoder: str) -> EncoderReplica:
-    options: dict[str, Any] = {}
+def replica(encoder: str, in_use: tuple[str, ...] = ()) -> EncoderReplica:
+    target, options = f"tests.encoders.test_replica:{encoder}", {}
     return EncoderReplica(
-        f"tests.encoders.test_replica:{encoder}", None, None, "cpu", "float32", 1, 1, options
+        target, None, None, "cpu", "float32", 1, 1, options, in_use=lambda: in_use
     )
 
 
@@ -137,3 +137,14 @@ def test_a_text_is_encoded_for_the_modality_that_is_meant():
     deaf = replica("Deaf")
     assert asyncio.run(deaf.describe())["text_per_modality"] is False
     assert asyncio.run(deaf.encode_text(["a dog"], "audio")).shape == (1, 16)
+
+
+def test_a_replica_that_takes_anothers_place_loads_what_that_one_had():
+    """Breaks if the windows of every stream wait for their towers when an encoder is replaced."""
+    before = replica("Alone")
+    asyncio.run(before.describe("imu"))
+    asyncio.run(before.encode(window(1), 5.0))
+    assert before.loaded() == ["depth", "imu"]
+    after = replica("Alone", in_use=tuple(before.loaded()))
+    assert after._encoder.asked == [Modality.DEPTH, Modality.IMU]
+    assert after.loaded() == before.loaded()

@@ -42,7 +42,7 @@ class OddEncoder(ToyEncoder):
         return Offer(windows=formats(side), dim=16)
 
     def prepare(self, modality: Modality) -> None:
-        self._note(loaded=modality)
+        self._note(loaded=modality, side=self._side)
 
     def encode(self, windows: list[Window]) -> Vector:
         for window in windows:

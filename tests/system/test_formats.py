@@ -93,6 +93,9 @@ def _check_new_version(robot: Robot, log: Path) -> None:
         "pictures of 64 pixels",
         lambda _: [a for a in noted(log, "shape") if a["shape"] == [3, 64, 64, 3]],
     )
+    said = [n for n in noted(log, "side") if n["side"] == 64]
+    first = next(i for i, n in enumerate(said) if "shape" in n)
+    assert {n["loaded"] for n in said[:first]} >= {*SHAPES, "text"}  # no window waits for a tower
     so_far = {name: len(robot.of("embedding", name)) for name in SHAPES}
     for name in SHAPES:
         robot.wait_for("embedding", name, so_far[name] + 3)
