@@ -18,6 +18,8 @@ SCALE_M = 0.001
 INVALID = 65535
 NEAREST_M, FARTHEST_M = 0.01, 200.0
 """What the median of a scene may be; else the unit is wrong."""
+MOST_CENTIMETRES = 1000.0
+"""So many are ten metres: a room's depth in centimetres, or something near in millimetres."""
 _LOOKED_AT = 16_384
 """Pixels of which the median is taken: of all 640 x 480 it would take 3 ms a frame."""
 
@@ -63,7 +65,10 @@ def doubt(metres: Array) -> Doubt | None:
     if middle_m > FARTHEST_M:
         what = f"half of the scene lies beyond {middle_m:.0f} m"
         if NEAREST_M <= middle_m / 1000 <= FARTHEST_M:
-            return Doubt(what, "these seem to be millimetres", "mm", 0.001)
+            likely = "these seem to be millimetres"
+            if middle_m < MOST_CENTIMETRES:
+                likely += f" (or centimetres: {middle_m / 100:.2g} m, not {middle_m / 1000:.2g})"
+            return Doubt(what, likely, "mm", 0.001)
         return Doubt(what, "the length of one count is wrong")
     if middle_m < NEAREST_M:
         what = f"half of the scene lies nearer than {middle_m * 1000:.3g} mm"

@@ -47,9 +47,12 @@ def rows(array: Array) -> Array:
         came = f"{array.dtype} {array.shape}"
         raise InvalidInput(f"wants six columns over time ({', '.join(AXES)}), got {came}")
     signal = array.astype(np.float64)
-    bad = int((~np.isfinite(signal)).any(axis=0).sum())
-    if bad:
-        raise InvalidInput(f"{bad} of {signal.shape[1]} readings hold values that are not finite")
+    bad = np.flatnonzero((~np.isfinite(signal)).any(axis=0))
+    if len(bad):
+        raise InvalidInput(
+            f"{len(bad)} of {signal.shape[1]} readings hold values that are not finite, the first"
+            f" is reading {bad[0] + 1}"
+        )
     return signal
 
 
@@ -100,8 +103,9 @@ def _spin_doubt(spin: float, gyro_unit: str) -> Doubt | None:
     if spin <= MOST_SPIN:
         return None
     what = f"the robot would turn at {spin:.3g} rad/s with the gyroscope in {gyro_unit}"
-    if gyro_unit == "rad/s":
-        return Doubt(what, "the device seems to give deg/s", "deg/s", GYRO_UNITS["deg/s"])
+    for unit in ("deg/s", "mdeg/s") if gyro_unit == "rad/s" else ():
+        if spin * GYRO_UNITS[unit] <= MOST_SPIN:
+            return Doubt(what, f"the device seems to give {unit}", unit, GYRO_UNITS[unit])
     return Doubt(what, "the gyroscope's unit is wrong")
 
 

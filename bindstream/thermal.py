@@ -19,6 +19,9 @@ SCALE_K = 0.01
 COLDEST_K, HOTTEST_K = 150.0, 1500.0
 """What the mean of a scene may be; else the numbers are no temperature, or the scale is wrong."""
 CELSIUS_K = 273.15
+FAHRENHEIT_FROM = 45.0
+"""A scene of so many degrees is warm for Celsius, and usual for Fahrenheit."""
+FAHRENHEIT_SCALE, FAHRENHEIT_K = 5 / 9, 459.67 * 5 / 9
 _CORES = {80: (60,), 160: (120,), 256: (192,), 320: (240, 256), 336: (256,), 384: (288,),
           640: (480, 512), 1024: (768,), 1280: (1024,)}  # fmt: skip
 """Heights of the thermal cores that are sold, by their width."""
@@ -67,10 +70,14 @@ def doubt(kelvin: Array, *, counted: bool = False) -> Doubt | None:
         return _odd_rows(kelvin)
     what = f"the scene would be {mean_k:.0f} K on average"
     if not counted and mean_k and COLDEST_K - CELSIUS_K <= mean_k < COLDEST_K:
+        if mean_k >= FAHRENHEIT_FROM:
+            likely = "these seem to be Fahrenheit, or Celsius of something hot (add 273.15)"
+            return Doubt(what, likely, "Fahrenheit", FAHRENHEIT_SCALE, FAHRENHEIT_K)
         return Doubt(what, "these seem to be Celsius", "Celsius", 1.0, CELSIUS_K)
     for scale in (0.01, 0.1):
         if COLDEST_K <= mean_k * scale <= HOTTEST_K:
-            return Doubt(what, f"these seem to be steps of {scale:g} K", "counts", scale)
+            likely = f"one count seems to be {scale:g} of what it is taken for" if counted else ""
+            return Doubt(what, likely or f"these seem to be steps of {scale:g} K", "counts", scale)
     return Doubt(what, "these are no temperatures, or the scale is wrong")
 
 

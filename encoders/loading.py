@@ -23,8 +23,9 @@ def load_encoder(
         raise ConfigError(f"unknown encoder '{name}'; known: {known}, or 'package.module:Class'")
     try:
         encoder_class = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise ConfigError(f"encoder '{name}': {error}") from error
+    except (Exception, SystemExit) as error:  # a module of somebody else's, perhaps a script
+        said = str(error) if isinstance(error, ImportError | AttributeError) else repr(error)
+        raise ConfigError(f"encoder '{name}': {said:.300}") from error
     if max_batch is not None and "max_batch" in inspect.signature(encoder_class).parameters:
         options["max_batch"] = max_batch
     encoder: Encoder = encoder_class(weights, **options)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, cast
 
 from bindstream.errors import ConfigError, MissingExtra
-from bindstream.types import Modality, Sample
+from bindstream.types import SENSED, Modality, Sample
 
 Clock: TypeAlias = Callable[[], int]
 """Returns the robot host's time: int nanoseconds since the Unix epoch. To a recording it says up to
@@ -72,15 +72,36 @@ def resolve(name: str, table: dict[str, str]) -> Any:
         known = ", ".join(sorted(table))
         raise ConfigError(f"unknown driver '{name}'; known: {known}, or 'package.module:Class'")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute, None)
     except ModuleNotFoundError as error:
-        raise _explain(name, module, error) from error
-    except AttributeError as error:
-        raise ConfigError(f"driver '{name}': module {module} has no {attribute}") from error
+        raise _explain(name, module, error, ours=name in table) from error
+    except (Exception, SystemExit) as error:  # a module of somebody else's, perhaps a script
+        said = f"{type(error).__name__}: {error!s:.200}"
+        raise ConfigError(f"driver '{name}': module {module} cannot be imported: {said}") from error
+    if found is None:
+        raise ConfigError(f"driver '{name}': module {module} has no {attribute}")
+    if not callable(found):
+        raise ConfigError(f"driver '{name}': wanted a class, got {type(found).__name__}")
+    return found
 
 
-def _explain(name: str, module: str, error: ModuleNotFoundError) -> Exception:
+def contracted(driver: Any, name: str) -> Driver:
+    """The same, if it has what a driver promises. Raises ConfigError, saying what it lacks."""
+    lacks = [
+        part for part in ("open", "read", "close") if not callable(getattr(driver, part, None))
+    ]
+    modality = getattr(driver, "modality", None)
+    if not isinstance(modality, str) or modality not in SENSED:
+        lacks.append(f"a modality ({', '.join(SENSED)})")
+    if lacks:
+        raise ConfigError(f"'{name}' is no driver: it lacks {', '.join(lacks)}")
+    return cast("Driver", driver)
+
+
+def _explain(name: str, module: str, error: ModuleNotFoundError, *, ours: bool) -> Exception:
     missing = error.name or ""
     if module == missing or module.startswith(missing + "."):
         return ConfigError(f"driver '{name}': no module named '{missing}'")
+    if not ours:
+        return ConfigError(f"driver '{name}' needs '{missing}', which is not installed")
     return MissingExtra(missing, "sensors", f"driver '{name}'")

@@ -122,6 +122,8 @@ class ThermalCamera:
             return Doubt(f"option {error}")
 
     def _advice(self, frame: Array, doubt: Doubt) -> str:
+        if doubt.unit == "Fahrenheit":
+            return f"; set kelvin_scale to {doubt.scale:.6g} and kelvin_offset to {doubt.offset:g}"
         if doubt.unit == "Celsius":
             return f"; set kelvin_offset to {self._offset + doubt.offset:g}"
         if "rows" in f"{doubt.what} {doubt.likely}":

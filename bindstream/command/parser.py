@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from bindstream.command.nearest import did_you_mean, nearest
@@ -56,15 +56,20 @@ def positive(text: str) -> float:
     return value
 
 
-def finite(text: str) -> float:
-    """Any number that is one."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise argparse.ArgumentTypeError(f"wants a number, got '{text}'")
-    return value
+def between(low: float, high: float) -> Callable[[str], float]:
+    """A number from ``low`` to ``high``."""
+
+    def checked(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not low <= value <= high:
+            wanted = f"wants a number from {low:g} to {high:g}"
+            raise argparse.ArgumentTypeError(f"{wanted}, got '{text}'")
+        return value
+
+    return checked
 
 
 def one_or_more(text: str) -> int:

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 
 from bindstream.command.nearest import did_you_mean
 from bindstream.endpoint import as_endpoint
@@ -25,6 +32,17 @@ DEFAULT_HOPS_S = {
     Modality.IMU: 1.0,
 }
 FASTEST = 1000
+
+
+def _no_flag(value: Any) -> Any:
+    """YAML's true (and yes, on) would else count as 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"wants a number, got {str(value).lower()}")
+    return value
+
+
+Number: TypeAlias = Annotated[float, BeforeValidator(_no_flag)]
+Whole: TypeAlias = Annotated[int, BeforeValidator(_no_flag)]
 _NAME = r"^[a-z0-9_-]{1,64}$"
 _ENDPOINT = re.compile(r"tcp://(127\.\d+\.\d+\.\d+|localhost|\[::1\]):(\d{1,5}|\*)\Z")
 
@@ -42,12 +60,12 @@ class EncoderArgs(_Strict):
 
     kind: str = "imagebind"
     weights: str | None = "bindstream_tiny"
-    modalities: tuple[Modality, ...] | None = None
+    modalities: tuple[Modality, ...] | None = Field(None, min_length=1)
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
-    threads: int = Field(1, ge=1, le=256)
-    replicas: int = Field(1, ge=1, le=64)
-    max_batch: int = Field(1, ge=1, le=256)
+    threads: Whole = Field(1, ge=1, le=256)
+    replicas: Whole = Field(1, ge=1, le=64)
+    max_batch: Whole = Field(1, ge=1, le=256)
     options: dict[str, Any] = {}
     ray_actor_options: dict[str, Any] = {}
 
@@ -68,10 +86,10 @@ class StreamArgs(_Strict):
     modality: Modality
     driver: str
     options: dict[str, Any] = {}
-    hop_s: float | None = Field(None, ge=0.02, le=60)
-    length_s: float | None = Field(None, gt=0, le=60)
-    deadline_s: float = Field(5.0, gt=0, le=60)
-    in_flight: int = Field(2, ge=1, le=4)
+    hop_s: Number | None = Field(None, ge=0.02, le=60)
+    length_s: Number | None = Field(None, gt=0, le=60)
+    deadline_s: Number = Field(5.0, gt=0, le=60)
+    in_flight: Whole = Field(2, ge=1, le=4)
 
     @field_validator("modality", mode="before")
     @classmethod
@@ -87,10 +105,10 @@ class StreamArgs(_Strict):
 class SceneArgs(_Strict):
     """The join: ``max_age_s`` None means 2 s + the member's hop; ``weights`` by stream name."""
 
-    hop_s: float = Field(0.5, ge=0.05, le=60)
-    delay_s: float = Field(0.1, ge=0, le=10)
-    max_age_s: float | None = Field(None, gt=0, le=600)
-    weights: dict[str, float] = {}
+    hop_s: Number = Field(0.5, ge=0.05, le=60)
+    delay_s: Number = Field(0.1, ge=0, le=10)
+    max_age_s: Number | None = Field(None, gt=0, le=600)
+    weights: dict[str, Annotated[Number, Field(ge=0, le=1e6)]] = {}
 
 
 class PublishArgs(_Strict):
@@ -124,9 +142,9 @@ class QuestionArgs(_Strict):
     """
 
     words: dict[str, tuple[str, ...]]
-    prompts: tuple[str, ...] = ("{}",)
-    modalities: tuple[Modality, ...] = SENSED
-    margin: float = Field(0.0, ge=0, le=2)
+    prompts: tuple[str, ...] = Field(("{}",), min_length=1)
+    modalities: tuple[Modality, ...] = Field(SENSED, min_length=1)
+    margin: Number = Field(0.0, ge=0, le=2)
 
     @field_validator("modalities", mode="before")
     @classmethod
@@ -139,8 +157,11 @@ class QuestionArgs(_Strict):
     @classmethod
     def _as_map(cls, value: Any) -> Any:
         if isinstance(value, list | tuple):
-            _unique("answer", [str(word) for word in value])
-            return {str(word): (str(word),) for word in value}
+            words = [_word(word) for word in value]
+            _unique("answer", words)
+            return {word: (word,) for word in words}
+        if isinstance(value, dict):
+            return {_word(answer): phrases for answer, phrases in value.items()}
         return value
 
     @field_validator("words")
@@ -149,8 +170,8 @@ class QuestionArgs(_Strict):
         if len(value) < 2:
             raise ValueError(f"wanted two or more answers to choose from, got {len(value)}")
         for word, phrases in value.items():
-            if not phrases:
-                raise ValueError(f"answer '{word}' has no phrase that means it")
+            if not phrases or not all(phrase.strip() for phrase in phrases):
+                raise ValueError(f"answer '{word}' has no phrase that means it, or an empty one")
         return value
 
     @field_validator("prompts")
@@ -209,6 +230,15 @@ def _sensed(what: str, value: Any) -> Any:
         near = did_you_mean(str(value), known)
         raise ValueError(f"{what} cannot be '{value}'; one of {', '.join(known)}{near}")
     return value
+
+
+def _word(value: Any) -> str:
+    """An answer as text; YAML makes flags of yes, no, on and off, and nothing of null."""
+    if isinstance(value, bool):
+        raise ValueError(f"an answer is {str(value).lower()} to YAML: quote it, such as 'yes'")
+    if not isinstance(value, str | int | float) or not str(value).strip():
+        raise ValueError(f"an answer wants words, got {type(value).__name__} {str(value)[:40]!r}")
+    return str(value)
 
 
 def _unique(what: str, names: list[str]) -> None:

@@ -52,7 +52,10 @@ def complaints(error: ValidationError, models: Mapping[str, type[BaseModel]]) ->
 def _complaint(place: list[str], item: Any, models: Mapping[str, type[BaseModel]]) -> str:
     key = ".".join(place) or "args"
     if item["type"] == "extra_forbidden":
-        known = set(models[place[0] if len(place) > 1 else ""].model_fields)
+        model = models.get(place[0] if len(place) > 1 else "")
+        if model is None:  # of Serve's own, deeper down
+            return f"unknown key '{key}'"
+        known = set(model.model_fields)
         if "driver" in known and not did_you_mean(place[-1], known):
             return f"unknown key '{key}'; if it is the driver's, it belongs under its 'options'"
         return f"unknown key '{key}'{nearest(place[-1], known)}"

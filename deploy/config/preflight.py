@@ -20,7 +20,7 @@ from deploy.config.formats import window_format
 from deploy.config.offers import offered
 from encoders import device
 from sensors import load
-from sensors.driver import Driver
+from sensors.driver import Driver, contracted
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _check_stream(config: Config, stream: StreamArgs) -> Driver:
     except BindstreamError as error:
         raise ConfigError(f"stream '{stream.name}': {error}") from error
     try:
-        driver: Driver = driver_class(stream.name, **stream.options)
+        driver = contracted(driver_class(stream.name, **stream.options), stream.driver)
     except TypeError as error:
         options = list(inspect.signature(driver_class).parameters)[1:]
         raise ConfigError(

@@ -20,6 +20,7 @@ DEPLOYMENTS = {
     "deploy.app:robot": {PUBLISHER, INGRESS},
     "deploy.app:stream": {STREAM},
 }
+_LONGEST = 100
 _ROUTE = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
 _FORMERLY = "deploy.app:build"
 _OURS = ("robot", "encoder", "streams", "scene", "publish", "labels")
@@ -39,6 +40,16 @@ class _Once(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(problem=f"'{key}' stands twice", problem_mark=second)
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_str(self, node: yaml.ScalarNode) -> Any:
+        """Text that can be written; "\\ud800" is half a character."""
+        value = super().construct_yaml_str(node)
+        if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise yaml.MarkedYAMLError(problem="half a character", problem_mark=node.start_mark)
+        return value
+
+
+_Once.add_constructor("tag:yaml.org,2002:str", _Once.construct_yaml_str)
+
 
 def read(path: Path) -> dict[str, Any]:
     """The document. Raises ConfigError where it cannot be read, is no YAML, or is no map."""
@@ -48,7 +59,7 @@ def read(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path}: {error.strerror or error}") from error
     try:
         document = yaml.load(content, _Once)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: the 32nd of May
+    except Exception as error:  # ValueError for the 32nd of May, RecursionError and more
         raise ConfigError(f"{path}: {not_yaml(content, error)}") from error
     if not isinstance(document, dict):
         raise ConfigError(
@@ -84,8 +95,11 @@ def _mistakes_of(place: str, application: Any) -> list[str]:
         return [f"'{place}.{key}' belongs under its 'args'" for key in ours]
     if application.get("import_path") == _FORMERLY:
         return [f"{place}: import_path '{_FORMERLY}' was one application for all: {_PLACES}"]
-    if not isinstance(application.get("name"), str):
+    name = application.get("name")
+    if not isinstance(name, str):
         lines.append(f"'{place}.name' is missing: other applications call it by that")
+    elif not name.isprintable() or not 0 < len(name) <= _LONGEST:
+        lines.append(f"'{place}.name' wants 1 to {_LONGEST} characters in a line, got {name!r:.80}")
     known = DEPLOYMENTS.get(str(application.get("import_path")))
     if known is None:
         near = nearest(str(application.get("import_path")), set(DEPLOYMENTS))
@@ -114,9 +128,10 @@ def _route_mistakes(place: str, route: Any, is_robot: bool) -> list[str]:
 
 
 def _deployment_mistakes(at: str, one: dict[str, Any], known: set[str]) -> list[str]:
-    if one.get("name") not in known:
-        near = nearest(str(one.get("name")), known)
-        return [f"{at} names no deployment of ours: '{one.get('name')}'{near}"]
+    name = one.get("name")
+    if not isinstance(name, str) or name not in known:
+        near = nearest(str(name), known)
+        return [f"{at} names no deployment of ours: {name!r:.80}{near}"]
     if one.get("user_config") is not None and one["name"] != PUBLISHER:
         return [f"'{at}.user_config' belongs to '{PUBLISHER}': no other is told anything live"]
     return []
@@ -127,6 +142,8 @@ def _wrong_values(document: dict[str, Any], model: type[BaseModel]) -> list[str]
         model.model_validate(document)
     except ValidationError as error:
         return complaints(error, {"": model})
+    except Exception as error:  # Serve's own validators fall over what they do not expect
+        return [f"Serve cannot take it: {type(error).__name__}: {error!s:.200}"]
     host = (document.get("http_options") or {}).get("host", "127.0.0.1")
     if host in ("127.0.0.1", "localhost", "::1"):
         return []

@@ -21,8 +21,8 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _positive(value: Any) -> bool:
-    return _number(value) and value > 0
+def _between(low: float, high: float) -> Callable[[Any], bool]:
+    return lambda value: _number(value) and low <= value <= high
 
 
 def _six(value: Any) -> bool:
@@ -51,18 +51,18 @@ def _columns(value: Any) -> bool:
 
 _RULES: Mapping[str, Mapping[str, tuple[Callable[[Any], bool], str]]] = {
     "depth": {
-        "fx_px": (_positive, "a focal length in pixels"),
-        "baseline_m": (_positive, "a stereo baseline in metres"),
-        "scale_m": (_positive, "metres per count"),
+        "fx_px": (_between(1, 1e5), "a focal length in pixels, 1 to 100000"),
+        "baseline_m": (_between(1e-4, 10), "a stereo baseline in metres, 0.0001 to 10"),
+        "scale_m": (_between(1e-6, 10), "metres per count, 1e-06 to 10"),
         "invalid": (_count, "the count that means a hole, or null"),
     },
     "thermal": {
-        "kelvin_scale": (_positive, "kelvin per count"),
-        "kelvin_offset": (_number, "kelvin to add"),
+        "kelvin_scale": (_between(1e-5, 10), "kelvin per count, 1e-05 to 10"),
+        "kelvin_offset": (_between(-1000, 1000), "kelvin to add, -1000 to 1000"),
         "rows": (_rows, "a count of lines, or [first, end]"),
     },
     "imu": {
-        "rate_hz": (_positive, "readings per second"),
+        "rate_hz": (_between(1, 4000), "readings per second, 1 to 4000"),
         "mean": (_six, "six numbers"),
         "std": (_six, "six numbers"),
         "accel_unit": (lambda v: v in imu.ACCEL_UNITS, " or ".join(imu.ACCEL_UNITS)),
@@ -110,7 +110,7 @@ def read(folder: Path) -> PairedMeta:
     if not file.exists():
         return PairedMeta(file, {})
     try:
-        said = json.loads(file.read_text())
+        said = json.loads(file.read_bytes())
     except Exception as error:  # whatever the bytes are: one line
         raise ConfigError(f"{file}: not JSON ({str(error).splitlines()[0]})") from error
     if not isinstance(said, dict):

@@ -11,25 +11,37 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from bindstream.command.parser import finite, positive
+from bindstream.command.parser import between
 from bindstream.errors import InvalidInput
 from bindstream.imu import ACCEL_UNITS, AXES, GYRO_UNITS
 from deploy.verbs.alike import comparisons as comparisons
 from deploy.verbs.alike import show
 from deploy.verbs.folders import files_of
 from encoders.files.embed import KINDS, Cameras, FileEmbedder, Item
-from encoders.files.imu import Stated
+from encoders.files.imu import FASTEST_HZ, SLOWEST_HZ, Stated
 from encoders.imagebind.encoder import ImageBindEncoder
 
 _SAID: dict[str, tuple[Callable[[str], float], str]] = {
-    "fx_px": (positive, "depth: focal length in pixels at native size (518.86)"),
-    "baseline_m": (positive, "depth: stereo baseline in metres (0.075)"),
-    "depth_unit_m": (positive, "depth: metres per step (0.001 for whole numbers, 1 for floats)"),
+    "fx_px": (between(1.0, 1e5), "depth: focal length in pixels at native size (518.86)"),
+    "baseline_m": (between(1e-4, 10.0), "depth: stereo baseline in metres (0.075)"),
+    "depth_unit_m": (
+        between(1e-6, 10.0),
+        "depth: metres per step (0.001 for whole numbers, 1 for floats)",
+    ),
     "depth_invalid": (int, "depth: the count that means nothing was measured (65535)"),
-    "thermal_unit_k": (positive, "thermal: kelvin per step (0.01 for whole numbers, 1 for floats)"),
-    "thermal_offset_k": (finite, "thermal: kelvin to add (0; of Celsius 273.15)"),
-    "imu_rate_hz": (positive, "imu: samples per second (by its time column; without one 400)"),
-    "video_rate_hz": (positive, "video: its true frames per second, where its header lies"),
+    "thermal_unit_k": (
+        between(1e-5, 10.0),
+        "thermal: kelvin per step (0.01 for whole numbers, 1 for floats)",
+    ),
+    "thermal_offset_k": (between(-1000.0, 1000.0), "thermal: kelvin to add (0; of Celsius 273.15)"),
+    "imu_rate_hz": (
+        between(SLOWEST_HZ, FASTEST_HZ),
+        "imu: samples per second (by its time column; without one 400)",
+    ),
+    "video_rate_hz": (
+        between(0.01, 1000.0),
+        "video: its true frames per second, where its header lies",
+    ),
 }
 
 
@@ -126,9 +138,9 @@ def run(args: argparse.Namespace) -> int:
         for kind, named in args.given
         for what in ([named] if kind == "text" else files_of(kind, named))
     ]
-    missing = [what for kind, what in given if kind != "text" and not Path(what).is_file()]
+    missing = [_absent(what) for kind, what in given if kind != "text" and not Path(what).is_file()]
     if missing or not given:
-        said = f"no such file: {', '.join(missing)}" if missing else "nothing to embed; see --help"
+        said = "; ".join(missing) or "nothing to embed; see --help"
         print(f"bindstream embed: {said}", file=sys.stderr)
         return 2
     modalities = {KINDS[kind] for kind, _ in given}
@@ -145,6 +157,10 @@ def run(args: argparse.Namespace) -> int:
     if len(items) == len(given):
         return 0
     return 1 if items else 2
+
+
+def _absent(what: str) -> str:
+    return f"{'no plain file' if Path(what).exists() else 'no such file'}: {what}"
 
 
 def _embedded(embedder: FileEmbedder, given: list[tuple[str, str]]) -> Iterator[Item]:

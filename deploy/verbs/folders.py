@@ -21,8 +21,10 @@ ENDINGS = {
 def files_of(kind: str, named: str) -> list[str]:
     """A folder -> its files of that kind, sorted; anything else as it is.
 
-    Raises ConfigError for a folder that has none.
+    Raises ConfigError for a folder that has none, and for an empty name: it would be this folder.
     """
+    if not named.strip():
+        raise ConfigError(f"--{kind}: wants the name of a file or folder, got '{named}'")
     folder = Path(named)
     if not folder.is_dir():
         return [named]

@@ -21,7 +21,7 @@ from bindstream.imu import AXES
 from bindstream.types import Array, Modality, Sample
 from pipeline.border import admitted, counted, rate_of, samples_of
 from sensors import DRIVERS, load
-from sensors.driver import Driver
+from sensors.driver import Driver, contracted
 
 READ_S = 0.2
 KEPT = {Modality.AUDIO: 60 * 100, Modality.IMU: 60 * 4000}
@@ -211,17 +211,24 @@ def _made(driver: str, stream: str, chosen: dict[str, Any]) -> Driver:
     if driver not in DRIVERS and ":" not in driver:
         raise ConfigError(f"unknown driver '{driver}'{nearest(driver, {*DRIVERS})}")
     make: Callable[..., Driver] = load(driver)
-    known = set(list(inspect.signature(make).parameters)[1:])
+    known = _options_of(make)
     for key in chosen:
         if key not in known:
             raise ConfigError(f"driver '{driver}': unknown option '{key}'{nearest(key, known)}")
     try:
-        return make(stream, **chosen)
+        return contracted(make(stream, **chosen), driver)
     except BindstreamError:
         raise
     except Exception as error:  # an option that is missing; a driver of somebody else's
         said = str(error).rpartition("__init__() ")[2]
         raise ConfigError(f"driver '{driver}': {said}; its options: {', '.join(known)}") from error
+
+
+def _options_of(make: Callable[..., Driver]) -> set[str]:
+    try:
+        return set(list(inspect.signature(make).parameters)[1:])
+    except ValueError:  # of C: it tells none
+        return set()
 
 
 def _check_save(path: Path, modality: Modality) -> None:

@@ -41,3 +41,9 @@ def refusal(doubt: Doubt, advice: Advice, setting: str = "", right: object = "")
         return InvalidInput(f"{doubt}; {advice[setting]}")
     said = f"{right:g}" if isinstance(right, float) else str(right)
     return InvalidInput(f"{doubt}; if so, say {advice[setting].format(said)}")
+
+
+def refusal_of_two(doubt: Doubt, advice: Advice, right: Mapping[str, float | None]) -> InvalidInput:
+    """As ``refusal``, where two settings together would mend it."""
+    said = " and ".join(advice[key].format(f"{value:.6g}") for key, value in right.items())
+    return InvalidInput(f"{doubt}; if so, say {said}")

@@ -27,7 +27,8 @@ def decoding(path: Path, wanted: str) -> Iterator[None]:
     ``wanted`` ("a picture") completes "not ... that can be read".
     """
     if not path.is_file():
-        raise InvalidInput(f"{path}: {'a folder' if path.is_dir() else 'no such file'}")
+        what = "a folder" if path.is_dir() else "no plain file" if path.exists() else "no such file"
+        raise InvalidInput(f"{path}: {what}")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what matters of them is checked, and refused
@@ -45,8 +46,8 @@ def _said(error: Exception) -> str:
 
 
 def is_npy(path: Path) -> bool:
-    """Whether a file is, or is called, a NumPy array."""
-    return path.suffix.lower() == ".npy" or _head(path).startswith(_NPY)
+    """Whether a file is, or is called, a NumPy array, or an archive of some."""
+    return path.suffix.lower() in (".npy", ".npz") or _head(path).startswith(_NPY)
 
 
 def npy(path: Path) -> Array:
@@ -60,10 +61,14 @@ def npy(path: Path) -> Array:
             raise InvalidInput("an archive of arrays: save the one array, by np.save")
         if not head.startswith(_NPY):
             raise InvalidInput("not a NumPy array: save it by np.save")
+        if b"'|O'" in _head(path, 128):
+            raise InvalidInput(
+                "not a NumPy array of numbers: it holds Python's objects, which may run code"
+            )
         array: Array = np.array(np.load(path, mmap_mode="r", allow_pickle=False))
         return array
 
 
-def _head(path: Path) -> bytes:
+def _head(path: Path, size: int = len(_NPY)) -> bytes:
     with path.open("rb") as file:
-        return file.read(len(_NPY))
+        return file.read(size)

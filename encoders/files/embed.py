@@ -95,6 +95,8 @@ class FileEmbedder:
         if modality not in self.encoder.modalities:
             held = ", ".join(sorted(self.encoder.modalities))
             raise InvalidInput(f"{what}: these weights hold no {modality}, only {held}")
+        if kind == "text" and not what.strip():
+            raise InvalidInput(f"text: wants words, got {what!r}")
         if kind == "text":
             vectors = self.encoder.encode_text([what])
         else:

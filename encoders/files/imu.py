@@ -16,6 +16,7 @@ from encoders.files import advice as words
 from encoders.files import imu_columns
 from encoders.files.decoding import decoding, is_npy, npy
 from encoders.files.imu_columns import Columns
+from encoders.files.table import read_table
 
 SLOWEST_HZ, FASTEST_HZ = 5.0, 5000.0
 _STEPS_S = (1.0, 1e-3, 1e-6, 1e-9)
@@ -46,10 +47,10 @@ def read_motion(
     """
     stated = stated or Stated()
     with decoding(path, "a table of numbers"):
-        table, heading = _npy(path) if is_npy(path) else _text(path)
+        table, heading = _npy(path) if is_npy(path) else read_table(path)
         columns = _columns(table, heading, stated, advice)
-        accel_unit = stated.accel_unit or columns.accel_unit or "m/s2"
-        gyro_unit = stated.gyro_unit or columns.gyro_unit or "rad/s"
+        accel_unit = stated.accel_unit or _told(columns, "accelerometer", advice) or "m/s2"
+        gyro_unit = stated.gyro_unit or _told(columns, "gyroscope", advice) or "rad/s"
         raw = imu.rows(np.stack([table[:, n] for n in columns.axes]))
         if raw.shape[1] < 2:
             raise InvalidInput(f"wants six columns over time, got {raw.shape[1]} readings")
@@ -59,6 +60,14 @@ def read_motion(
         if columns.time is None:
             return signal, None
         return _even(signal, _times(table[:, columns.time], columns.seconds))
+
+
+def _told(columns: Columns, sensor: str, advice: words.Advice) -> str | None:
+    try:
+        return columns.unit_of(sensor)
+    except InvalidInput as error:
+        said = advice["accel_unit" if sensor == "accelerometer" else "gyro_unit"].format("UNIT")
+        raise InvalidInput(f"{error}: state it by {said}") from error
 
 
 def _setting(doubt: Doubt) -> tuple[str, str]:
@@ -73,10 +82,8 @@ def _columns(table: Array, heading: list[str], stated: Stated, advice: words.Adv
     count = table.shape[1]
     if stated.columns is not None:
         return imu_columns.stated(stated.columns, count)
-    if found := imu_columns.by_heading(heading):
-        return found
     try:
-        return imu_columns.by_count(count, bool((np.diff(table[:, 0]) > 0).all()))
+        return imu_columns.by_heading(heading) or imu_columns.by_count(table)
     except InvalidInput as error:
         named = f" called {', '.join(heading)}" if heading else " without names"
         told = advice["columns"].format("t,ax,ay,az,gx,gy,gz")
@@ -92,51 +99,6 @@ def _npy(path: Path) -> tuple[Array, list[str]]:
         raise InvalidInput(f"wants six columns over time, got {array.dtype} {array.shape}")
     lying = array.shape[0] == len(imu.AXES) or array.shape[0] < array.shape[1]
     return (array.T if lying else array).astype(np.float64), []
-
-
-def _text(path: Path) -> tuple[Array, list[str]]:
-    """The numbers (n, columns) and the line of names above them, if any."""
-    lines = path.read_text(encoding="utf-8-sig").splitlines()
-    lines = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
-    if not lines:
-        raise InvalidInput("holds no line of numbers")
-    mark = _separator(lines[-1])
-    heading = [cell.strip() for cell in lines[0].split(mark)]
-    if all(_is_number(cell, mark) for cell in heading if cell):
-        heading = []
-    body = [line.rstrip(f"{mark or ''} ") for line in lines[bool(heading) :]]
-    if mark == ";" and not any("." in line for line in body[:9]):
-        body = [line.replace(",", ".") for line in body]
-    if not body:
-        raise InvalidInput("holds no line of numbers")
-    try:
-        return np.loadtxt(body, delimiter=mark, ndmin=2, comments=None), heading
-    except ValueError:
-        if not heading:
-            raise
-        # Named columns may be passed over: words among them become NaN, refused where they count.
-        numbers = [[_number(cell) for cell in line.split(mark)] for line in body]
-        return np.array(numbers), heading
-
-
-def _number(cell: str) -> float:
-    try:
-        return float(cell)
-    except ValueError:
-        return float("nan")
-
-
-def _separator(line: str) -> str | None:
-    """What stands between numbers; None: blanks."""
-    return next((mark for mark in (";", "\t", ",") if mark in line), None)
-
-
-def _is_number(cell: str, mark: str | None) -> bool:
-    try:
-        float(cell.replace(",", ".") if mark == ";" else cell)
-    except ValueError:
-        return False
-    return True
 
 
 def _times(column: Array, seconds: float | None) -> Array:

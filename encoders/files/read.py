@@ -51,7 +51,7 @@ def read_depth(
     count that means a hole.
     """
     with decoding(path, _MEASURES):
-        frame = npy(path) if is_npy(path) else _stored(path)
+        frame = npy(path) if is_npy(path) else _one(path)
         metres = depth.metres(frame, unit_m, invalid)
         if doubt := depth.doubt(metres):
             right = doubt.scale and depth.applied(frame, unit_m) * doubt.scale
@@ -73,7 +73,7 @@ def read_thermal(
     ``rows``: the lines that are picture, the rest is telemetry.
     """
     with decoding(path, _MEASURES):
-        frame = npy(path) if is_npy(path) else _stored(path)
+        frame = npy(path) if is_npy(path) else _one(path)
         if frame.dtype == np.uint8:
             return thermal.cropped(_as_shown(path, frame), rows)
         kelvin = thermal.cropped(thermal.kelvin(frame, unit_k, offset_k), rows)
@@ -82,6 +82,10 @@ def read_thermal(
         if doubt := thermal.doubt(kelvin, counted=frame.dtype.kind != "f"):
             setting = "rows" if "telemetry" in doubt.likely else ""
             right = float("nan")
+            if doubt.unit == "Fahrenheit":
+                raise words.refusal_of_two(
+                    doubt, advice, {"kelvin_scale": doubt.scale, "kelvin_offset": doubt.offset}
+                )
             if doubt.unit == "Celsius":
                 setting, right = "kelvin_offset", offset_k + doubt.offset
             elif doubt.scale:
@@ -107,6 +111,20 @@ def _is_r_jpeg(path: Path) -> bool:
     with path.open("rb") as file:
         head = file.read(1 << 16)
     return head.startswith(b"\xff\xd8") and b"FLIR\0" in head
+
+
+def _one(path: Path) -> Array:
+    """Of a picture's numbers; a file of several measurements is not one of them."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as file:
+            count = getattr(file, "n_frames", 1)
+    except UnidentifiedImageError:  # OpenCV may know it
+        count = 1
+    if count > 1:
+        raise InvalidInput(f"holds {count} pictures: save each to a file of its own")
+    return _stored(path)
 
 
 def _stored(path: Path) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import shutil
 import subprocess
 import wave
@@ -13,13 +14,14 @@ import numpy as np
 from bindstream import sound
 from bindstream.errors import InvalidInput
 from bindstream.types import Array
-from encoders.files.decoding import decoding
+from encoders.files.decoding import decoding, is_npy
 
 RATE_HZ = 16_000
 SLOWEST_HZ, FASTEST_HZ = 1_000, 768_000
 LONGEST_S = 7_200
 """A file of more is refused, not cut: it may have been made to fill the memory."""
 FFMPEG_S = 120.0
+_ADDRESS = re.compile(r"\[\w+ @ 0x\w+\] ")
 _PCM = {1: "u1", 2: "<i2", 4: "<i4"}
 _MOST_PHASES = 1_600
 """Rates that share less with 16 kHz would cost torchaudio a kernel of gigabytes."""
@@ -28,6 +30,8 @@ _MOST_PHASES = 1_600
 def read_audio(path: Path) -> tuple[Array, int]:
     """A sound -> its first channel, float32 (n,) in [-1, 1], and its rate in Hz."""
     with decoding(path, "a sound"):
+        if is_npy(path):
+            raise InvalidInput("an array tells no rate: write it as WAV, as by soundfile.write")
         heard, rate = _wav(path) or (_by_ffmpeg(path), RATE_HZ)
         if doubt := sound.doubt(heard):
             raise InvalidInput(str(doubt))
@@ -56,6 +60,8 @@ def _wav(path: Path) -> tuple[Array, int] | None:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
             content = file.readframes(file.getnframes())
     except Exception:  # `wave` has no closed list either; ffmpeg will say what it is
+        return None
+    if width not in (*_PCM, 3):
         return None
     if not SLOWEST_HZ <= rate <= FASTEST_HZ:
         wanted = f"{SLOWEST_HZ} to {FASTEST_HZ} samples per second"
@@ -90,7 +96,8 @@ def _by_ffmpeg(path: Path) -> Array:
     )
     if done.returncode or not done.stdout:
         reason = done.stderr.decode(errors="replace").strip().splitlines()
-        raise InvalidInput(f"no sound that ffmpeg reads ({''.join(reason[-1:])})")
+        said = _ADDRESS.sub("", "".join(reason[:1]))
+        raise InvalidInput(f"no sound that ffmpeg reads ({said})")
     heard = np.frombuffer(done.stdout[: len(done.stdout) // 4 * 4], "<f4").copy()
     if len(heard) > LONGEST_S * RATE_HZ:
         raise InvalidInput(f"longer than {LONGEST_S} s: cut it")

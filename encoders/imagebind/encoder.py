@@ -108,7 +108,7 @@ class ImageBindEncoder:
         ids = self._tokenize(texts)
         for text in texts:
             if unknown := self._tokenize.unknown(text):
-                _log.warning("'%s': unknown to these weights: %s", text, ", ".join(unknown))
+                _log.warning("'%.80s': unknown to these weights: %.200s", text, ", ".join(unknown))
         return self.encode_input(Modality.TEXT, ids)
 
     def encode_input(self, modality: Modality, x: Tensor) -> Vector:

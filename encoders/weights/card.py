@@ -124,8 +124,9 @@ def resolve(weights: str | Path | None) -> Path:
             )
         return found[0]
     if not path.is_file():
+        what = "no plain file" if path.exists() else "no such weights file"
         raise WeightsError(
-            f"{path}: no such weights file; '{SHIPPED}' is shipped,"
+            f"{path}: {what}; '{SHIPPED}' is shipped,"
             f" '{OFFICIAL}' comes by 'bindstream weights fetch'"
         )
     return path

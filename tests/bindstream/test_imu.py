@@ -28,7 +28,7 @@ def moving(n: int = 500) -> np.ndarray:
         (lambda s: s - np.array([0, 0, G, 0, 0, 0])[:, None], "gravity seems to be taken off"),
         (lambda s: s * 1e9, "unit or the order"),
         (lambda s: s + np.array([0, 0, 0, 90, 0, 0])[:, None], "seems to give deg/s"),
-        (lambda s: s * np.array([1, 1, 1, 1e6, 1, 1])[:, None], "seems to give deg/s"),
+        (lambda s: s * np.array([1, 1, 1, 1e6, 1, 1])[:, None], "seems to give mdeg/s"),
     ],
 )
 def test_an_impossible_signal_is_doubted_with_its_likely_cause(of, likely):

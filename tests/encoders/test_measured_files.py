@@ -190,3 +190,29 @@ def test_measures_are_no_picture(tmp_path):
     """Breaks if kelvin or metres are clipped to white and embedded as a photograph."""
     with pytest.raises(InvalidInput, match="such numbers are measures, not a picture"):
         files.read_image(save(tmp_path / "f.tiff", np.full((8, 8), 300.0, np.float32)))
+
+
+def test_fahrenheit_is_told_from_celsius_with_words_that_work(tmp_path):
+    """Breaks if a room of 75 degrees is advised to be read as Celsius: 348 K."""
+    path = save(tmp_path / "f.npy", ((HEAT / 100 - 273.15) * 9 / 5 + 32).astype("f4"))
+    says = r"Fahrenheit.*--thermal-unit-k 0\.555556 and --thermal-offset-k 255\.372"
+    with pytest.raises(InvalidInput, match=says):
+        files.read_thermal(path)
+    assert np.allclose(files.read_thermal(path, 5 / 9, 255.372), HEAT / 100, atol=1e-2)
+
+
+def test_centimetres_are_not_advised_away(tmp_path):
+    """Breaks if 250 cm are called millimetres alone: read so, a room is a quarter of a metre."""
+    with pytest.raises(InvalidInput, match=r"millimetres \(or centimetres: 2\.5 m, not 0\.25\)"):
+        files.read_depth(save(tmp_path / "cm.npy", np.full((9, 9), 250, "f4")))
+
+
+def test_a_file_of_several_measurements_is_refused(tmp_path):
+    """Breaks if all pages of a TIFF but the first, or an archive's name, are passed over."""
+    page = Image.fromarray(np.full((9, 9), 1500, np.uint16))
+    page.save(tmp_path / "two.tif", save_all=True, append_images=[page])
+    with pytest.raises(InvalidInput, match=r"two\.tif: holds 2 pictures: save each"):
+        files.read_depth(tmp_path / "two.tif")
+    np.savez(tmp_path / "d.npz", np.ones((9, 9)))
+    with pytest.raises(InvalidInput, match=r"d\.npz: an archive of arrays: save the one"):
+        files.read_thermal(tmp_path / "d.npz")

@@ -98,7 +98,7 @@ def test_a_misspelt_verb_is_answered_with_the_right_one(typed, meant, capsys):
         ("bind --steps 0", "--steps: wants a whole number, 1 or more, got '0'"),
         ("bind --write-pairs /tmp/x --scenes -1", "--scenes: wants a whole number"),
         ("embed --dtype float", "did you mean 'float32'?"),
-        ("embed --fx-px wide", "--fx-px: wants a number above 0, got 'wide'"),
+        ("embed --fx-px wide", "--fx-px: wants a number from 1 to 100000, got 'wide'"),
         ("check no-such.yaml", "no-such.yaml: No such file or directory"),
         ("check .", ".: Is a directory"),
     ],

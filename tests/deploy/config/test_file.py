@@ -320,3 +320,39 @@ def test_an_endpoint_without_a_transport_is_tcp(tmp_path, bare):
     config = load(write(tmp_path, with_args(ROBOT, publish={"endpoint": bare})))
     endpoint = config.robots[0].args.publish.endpoint
     assert endpoint == f"tcp://{'127.0.0.1' if bare.startswith(':') else ''}{bare}"
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (with_args(FRONT, hop_s=True), "hop_s: wants a number, got true"),
+        (with_args(ENCODER, threads=True), "threads: wants a number, got true"),
+        (with_args(ENCODER, modalities=[]), "modalities: "),
+        (document(scene={"weights": {"front": -1}}), "scene.weights.front: "),
+        (document(scene={"weights": {"front": float("nan")}}), "scene.weights.front: "),
+        (document(scene={"weights": {"front": float("inf")}}), "scene.weights.front: "),
+        (document(labels={"q": {"words": [True, False]}}), "quote it, such as 'yes'"),
+        (document(labels={"q": {"words": {True: ["a"], "b": ["c"]}}}), "quote it, such as 'yes'"),
+        (document(labels={"q": {"words": ["a", None]}}), "an answer wants words, got NoneType"),
+        (document(labels={"q": {"words": ["a", ["b"]]}}), "an answer wants words, got list"),
+        (document(labels={"q": {"words": ["a", " "]}}), "an answer wants words, got str"),
+        (document(labels={"q": {"words": {"a": [""], "b": ["c"]}}}), "no phrase that means it"),
+        (document(labels={"q": {"words": ["a", "b"], "prompts": []}}), "labels.q.prompts: "),
+        (document(labels={"q": {"words": ["a", "b"], "modalities": []}}), "labels.q.modalities: "),
+        (document(labels={"q": {"words": ["a", "\ud800"]}}), "half a character"),
+        (changed("applications", ENCODER, name="a\nb"), "wants 1 to 100 characters in a line"),
+        (changed("applications", ENCODER, name=""), "wants 1 to 100 characters in a line"),
+        (changed("applications", ROBOT, "deployments", 0, name={"a": 1}), "names no deployment"),
+        (changed(logging_config={"a": 1}), "unknown key 'logging_config.a'"),
+    ],
+)
+def test_a_value_of_another_type_or_that_cannot_be_is_one_clear_line(tmp_path, content, line):
+    """Breaks if YAML's true counts as 1 and its yes as an answer, if a weight makes every scene
+    NaN, or if a value of another type ends in a traceback."""
+    assert line in load_refused(tmp_path, content)
+
+
+def test_numbers_are_answers(tmp_path):
+    """Breaks if `words: [1, 2]` is refused: what it means is plain."""
+    config = load(write(tmp_path, document(labels={"q": {"words": [1, 2.5]}})))
+    assert list(config.robots[0].live.labels["q"].words) == ["1", "2.5"]

@@ -141,7 +141,12 @@ def test_units_of_heat_and_motion_can_be_stated(tmp_path: Path) -> None:
         ("[" * 100_000, "not JSON"),
         ('{"depth": 5}', "depth wants an object of settings, got 5"),
         ('{"depth": []}', "depth wants an object of settings"),
-        ('{"depth": {"fx_px": "615 px"}}', "depth.fx_px wants a focal length in pixels, got '615"),
+        (
+            '{"depth": {"fx_px": "615 px"}}',
+            "depth.fx_px wants a focal length in pixels, 1 to 100000, got '615",
+        ),
+        ('{"depth": {"fx_px": 1e300}}', "depth.fx_px wants a focal length"),
+        ('{"depth": {"baseline_m": 1e-300}}', "depth.baseline_m wants a stereo baseline"),
         ('{"depth": {"fx_px": NaN}}', "depth.fx_px wants a focal length"),
         ('{"depth": {"fx_px": {}}}', "depth.fx_px wants a focal length"),
         ('{"depth": {"fx": 615}}', "unknown key 'depth.fx'; did you mean 'fx_px'"),

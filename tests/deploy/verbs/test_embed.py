@@ -324,3 +324,21 @@ def test_the_command_itself_runs(folder):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["input"] == "rain"
+
+
+def test_names_and_numbers_that_cannot_be_are_refused(folder, tmp_path, capsys):
+    """Breaks if '' embeds the folder one stands in, a pipe is waited for or is 'no such file', an
+    empty text is a vector, or a number that no camera has ends in a traceback."""
+    os.mkfifo(tmp_path / "pipe.png")
+    for words, says in [
+        (["--image", ""], "--image: wants the name of a file or folder, got ''"),
+        (["--image", str(tmp_path / "pipe.png")], "no plain file: "),
+        (["--text", " "], "text: wants words, got ' '"),
+    ]:
+        assert main(["embed", *words]) == 2
+        assert says in capsys.readouterr().err
+    for option in ("--fx-px", "--depth-unit-m", "--thermal-unit-k", "--imu-rate-hz"):
+        for number in ("1e-300", "1e300", "nan"):
+            with pytest.raises(SystemExit):
+                main(["embed", option, number])
+            assert f"{option}: wants a number from" in capsys.readouterr().err

@@ -103,3 +103,26 @@ def test_it_needs_neither_ray_nor_torch():
     assert done.returncode == 0, done.stderr
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
     assert "400 Hz" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("def Eye(:", "cannot be imported: SyntaxError"),
+        ("raise ValueError('no eye')", "cannot be imported: ValueError: no eye"),
+        ("import sys; sys.exit(3)", "cannot be imported: SystemExit"),
+        ("import no_such_camera_sdk", "needs 'no_such_camera_sdk', which is not installed"),
+        ("x = 1", "has no Eye"),
+        ("Eye = 5", "wanted a class, got int"),
+        ("class Eye:\n    def __init__(self, stream): pass", "lacks open, read, close, a modality"),
+    ],
+)
+def test_a_module_that_holds_no_driver_is_one_line(capsys, tmp_path, monkeypatch, source, says):
+    """Breaks if a user's own driver that cannot be imported, or is none, ends in a traceback."""
+    name = f"eye_{abs(hash(source))}"
+    (tmp_path / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    code, _, err = look(capsys, "--driver", f"{name}:Eye")
+    assert code == 2
+    assert says in err
+    assert len(err.splitlines()) == 1

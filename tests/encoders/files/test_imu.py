@@ -123,3 +123,89 @@ def test_named_fields_and_a_time_that_runs_back(tmp_path):
     path = write(tmp_path / "i.csv", [back, *SIGNAL], "t,ax,ay,az,gx,gy,gz")
     with pytest.raises(InvalidInput, match="time column does not rise from reading 200 to 201"):
         read_motion(path)
+
+
+def text(path, lines, encoding="utf-8"):
+    path.write_text("\n".join(lines) + "\n", encoding=encoding)
+    return path
+
+
+ROWS = [",".join(f"{v:.9g}" for v in row) for row in SIGNAL.T]
+NAMES = "ax,ay,az,gx,gy,gz"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["# " + NAMES, *ROWS],
+        ["# recorded by hand", "#" + NAMES, *ROWS],
+        [NAMES, "m/s^2,m/s^2,m/s^2,rad/s,rad/s,rad/s", *ROWS],
+        ['"' + NAMES.replace(",", '","') + '"', *('"' + r.replace(",", '","') + '"' for r in ROWS)],
+        [r.replace(",", "\t").replace(".", ",") for r in ROWS],
+        [r.replace(",", " ").replace(".", ",") for r in ROWS],
+        ["imu/linear_acceleration/x,imu/linear_acceleration/y,imu/linear_acceleration/z,"
+         "imu/angular_velocity/x,imu/angular_velocity/y,imu/angular_velocity/z", *ROWS],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_in_any_dialect_is_the_same_signal(tmp_path, lines, encoding):
+    """Breaks if a spreadsheet's or np.savetxt's way of writing is refused, or read otherwise."""
+    signal = read_imu(text(tmp_path / "i.csv", lines, encoding))
+    assert np.allclose(signal, SIGNAL, atol=1e-5)
+
+
+def test_names_behind_a_comment_give_the_order(tmp_path):
+    """Breaks if np.savetxt's heading is passed over, and az is taken for ax."""
+    path = tmp_path / "i.csv"
+    order = [2, 1, 0, 3, 4, 5]
+    np.savetxt(path, SIGNAL[order].T, delimiter=",", header="az,ay,ax,gx,gy,gz")
+    assert np.allclose(read_imu(path), SIGNAL, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("told", "scale"),
+    [("deg/sec", 180 / np.pi), ("deg s^-1", 180 / np.pi), ("mdps", 180e3 / np.pi), ("rad/sec", 1)],
+)
+def test_units_are_known_in_all_their_spellings(tmp_path, told, scale):
+    """Breaks if a unit that the heading states is not understood, and rad/s taken instead."""
+    names = f"ax,ay,az,gx ({told}),gy ({told}),gz ({told})"
+    path = write(tmp_path / "i.csv", np.vstack([SIGNAL[:3], SIGNAL[3:] * scale]), names)
+    assert np.allclose(read_imu(path), SIGNAL, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        ("ax,ay,az,gx (furlong),gy (furlong),gz (furlong)",
+         r"gyroscope in furlong, wants one of rad/s, deg/s, mdeg/s: state it by --imu-unit UNIT"),
+        ("ax (g),ay (m/s2),az,gx,gy,gz", r"accelerometer in g and m/s2.*--imu-unit"),
+        ("ax,ay,az,roll,pitch,yaw", r"got 6 called ax, .*name all in order"),
+        ("ax,ay,az,gx,gy,gx", r"got gx twice"),
+    ],
+)  # fmt: skip
+def test_a_heading_that_tells_half_is_refused(tmp_path, names, says):
+    """Breaks if what the heading says and we do not know is taken for SI, in the usual order."""
+    with pytest.raises(InvalidInput, match=says):
+        read_imu(write(tmp_path / "i.csv", SIGNAL, names))
+
+
+def test_a_count_of_readings_is_no_time(tmp_path):
+    """Breaks if a first column 0, 1, 2 ... is silently 1000 Hz; either meaning can be stated."""
+    path = write(tmp_path / "i.csv", [np.arange(400), *SIGNAL])
+    with pytest.raises(InvalidInput, match=r"rises by one.*--imu-columns t,ax"):
+        read_motion(path)
+    axes = ("ax", "ay", "az", "gx", "gy", "gz")
+    assert read_motion(path, Stated(columns=("n", *axes)))[1] is None
+    assert read_motion(path, Stated(columns=("t", *axes)))[1] == pytest.approx(1000)
+
+
+def test_what_is_wrong_with_a_table_names_the_line(tmp_path):
+    """Breaks if the user has to look for it, or reads of NumPy's `usecols`."""
+    with pytest.raises(InvalidInput, match="line 401 has 3 columns, the first 6"):
+        read_imu(text(tmp_path / "cut.csv", [*ROWS, "1,2,3"]))
+    with pytest.raises(InvalidInput, match="line 3: 'nil' is no number"):
+        read_imu(text(tmp_path / "w.csv", [*ROWS[:2], "nil,0,0,0,0,0"]))
+    holed = SIGNAL.copy()
+    holed[1, 12] = np.nan
+    with pytest.raises(InvalidInput, match=r"1 of 400 readings .* the first is reading 13"):
+        read_imu(write(tmp_path / "n.csv", holed))

@@ -147,3 +147,10 @@ def test_pickled_arrays_are_refused(tmp_path):
     np.save(tmp_path / "i.npy", np.array([{}], dtype=object), allow_pickle=True)
     with pytest.raises(InvalidInput, match="not a NumPy array"):
         files.read_imu(tmp_path / "i.npy")
+
+
+def test_an_array_is_no_sound(tmp_path):
+    """Breaks if ffmpeg hears MP3 in a NumPy array, as it was seen to."""
+    np.save(tmp_path / "a.npy", np.sin(np.arange(16_000)))
+    with pytest.raises(InvalidInput, match=r"a\.npy: an array tells no rate: write it as WAV"):
+        files.read_audio(tmp_path / "a.npy")
