@@ -86,10 +86,15 @@ def test_after_a_stall_of_the_reader_the_newest_frame_wins(opened):
         camera = opened(source=server.url, rate_hz=30)
         read_for(camera, 0.3)
         time.sleep(2.0)
-        sample = next(s[-1] for s in iter(lambda: camera.read(0.5), None) if s)
-        newest = server.sent[-1][1]
-        level = round(float(sample.data.mean()) / 16)
-        assert (newest // 8 - level) % 16 <= 1
+        # A few reads may find the decoder behind on a busy machine, never sixty old frames' worth.
+        for _ in range(5):
+            newest = server.sent[-1][1]
+            sample = next(s[-1] for s in iter(lambda: camera.read(0.5), None) if s)
+            level = round(float(sample.data.mean()) / 16)
+            if (newest // 8 - level) % 16 in (0, 1, 15):
+                break
+        else:
+            pytest.fail(f"after 5 frames the picture is still not of now: {level}, {newest // 8 % 16}")
         assert camera.counters["skipped"] > 20
 
 

@@ -19,6 +19,7 @@ from encoders.loading import load_encoder
 from encoders.offer import offer_of
 from encoders.open_clip import encoder as encoder_module
 from pipeline.windows import make_windower
+from tests.pipeline.messages import of
 
 if importlib.util.find_spec("open_clip") is None:
     pytest.skip("needs the extra 'clip'", allow_module_level=True)
@@ -121,7 +122,7 @@ def test_refuses_what_it_cannot_be(folder, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("form", "wanted"),
+    ("stated", "wanted"),
     [
         ({}, Frames(size_px=64, filter="bicubic")),
         ({"resize_mode": "squash"}, Frames(size_px=64, rule="squash", filter="bicubic")),
@@ -129,7 +130,7 @@ def test_refuses_what_it_cannot_be(folder, tmp_path, monkeypatch):
         ({"interpolation": "bilinear"}, Frames()),
     ],
 )
-def test_its_own_size_and_crop_are_cut(folder, tmp_path, form, wanted):
+def test_its_own_size_and_crop_are_cut(folder, tmp_path, stated, wanted):
     """Breaks if a camera's frame reaches the model otherwise than open_clip itself would prepare
     it: shrunk to somebody else's 224 and blown up again, or cropped where it wants the whole."""
     from PIL import Image
@@ -137,7 +138,7 @@ def test_its_own_size_and_crop_are_cut(folder, tmp_path, form, wanted):
     own = tmp_path / "own"
     shutil.copytree(folder, own)
     said = json.loads((own / "open_clip_config.json").read_text())
-    said["preprocess_cfg"] |= form
+    said["preprocess_cfg"] |= stated
     (own / "open_clip_config.json").write_text(json.dumps(said))
     encoder = load_encoder("open_clip", str(own), device="cpu")
     assert encoder.windows == offer_of("open_clip", str(own), {}).windows
@@ -145,7 +146,8 @@ def test_its_own_size_and_crop_are_cut(folder, tmp_path, form, wanted):
 
     ramp = np.linspace(0, 255, 160).astype(np.uint8)
     frame = np.ascontiguousarray(np.broadcast_to(ramp[None, :, None], (90, 160, 3)))
-    windower = make_windower(Modality.VISION, encoder.windows[Modality.VISION], hop_s=1, rate_hz=4)
+    form = encoder.windows[Modality.VISION]
+    windower = make_windower(of(Modality.VISION), form, hop_s=1, rate_hz=4)
     samples = [Sample("eye", n * 250_000_000, frame, n * 250_000_000) for n in range(12)]
     cut = next(c for s in samples for c in windower.push(s))
     model, preprocess = open_clip.create_model_from_pretrained(f"local-dir:{own}")
