@@ -94,7 +94,7 @@ def test_after_a_stall_of_the_reader_the_newest_frame_wins(opened):
             if (newest // 8 - level) % 16 in (0, 1, 15):
                 break
         else:
-            pytest.fail(f"after 5 frames the picture is still not of now: {level}, {newest // 8 % 16}")
+            pytest.fail(f"after 5 frames still not of now: {level}, {newest // 8 % 16}")
         assert camera.counters["skipped"] > 20
 
 
