@@ -138,6 +138,14 @@ def _change_everything(watch: Watch, fleet: Fleet, apply: Apply) -> None:
     _check(watch, fleet, before, quiet_s, "a label, a weight", set(), told, {"one": "reconfigured"})
 
     before = _before(watch, fleet)
+    fleet.live["labels"]["sky"]["margin"] = (
+        1.5  # cosines of the toy's vectors never lead by so much
+    )
+    told = apply(fleet)
+    watch.until("silence on what leads too little", lambda: not _newest(watch, "one").words)
+    _check(watch, fleet, before, quiet_s, "a threshold", set(), told, {"one": "reconfigured"})
+
+    before = _before(watch, fleet)
     fleet.version = "2"
     told = apply(fleet)
     watch.until(
