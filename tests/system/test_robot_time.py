@@ -18,6 +18,7 @@ from bindstream.types import Embedding, Event, Health, Scene, Tombstone
 from bindstream.wire import Message
 from tests.system.robot import Robot
 
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(500)]
 STREAMS = {"front": "vision", "mic": "audio", "depth": "depth", "heat": "thermal", "imu": "imu"}
 STARTS_NS = (time.time_ns() // 10**9 - 3600) * 10**9
 SECONDS = 12.0
