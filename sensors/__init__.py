@@ -14,6 +14,7 @@ DRIVERS = {
     "imu": "sensors.imu:SerialImu",
     "push": "sensors.push:Push",
     "world": "sensors.world.driver:World",
+    "recording": "sensors.recording.driver:Player",
 }
 
 

@@ -38,7 +38,14 @@ VERBS = {
     "eval": ("deploy.verbs.eval", "zero-shot and retrieval tables of a weights file"),
     "weights": ("deploy.verbs.weights", "fetch, verify or convert a weights file"),
 }
-_MODULE_EXTRAS = {"open_clip": "clip", "ftfy": "clip", "peft": "bind", "matplotlib": "bind"}
+_MODULE_EXTRAS = {
+    "open_clip": "clip",
+    "ftfy": "clip",
+    "peft": "bind",
+    "matplotlib": "bind",
+    "mcap": "recordings",
+    "rosbags": "recordings",
+}
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ASCII = {"…": "...", "✓": "+", "✗": "x", "·": "."}
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bindstream import imu
+from bindstream import imu, imu_columns
 from bindstream.doubt import Doubt
 from bindstream.errors import InvalidInput
+from bindstream.imu_columns import Columns
 from bindstream.types import Array
 from encoders.files import advice as words
-from encoders.files import imu_columns
 from encoders.files.decoding import decoding, is_npy, npy
-from encoders.files.imu_columns import Columns
 from encoders.files.table import read_table
 
 SLOWEST_HZ, FASTEST_HZ = 5.0, 5000.0

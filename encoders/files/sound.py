@@ -22,7 +22,6 @@ LONGEST_S = 7_200
 """A file of more is refused, not cut: it may have been made to fill the memory."""
 FFMPEG_S = 120.0
 _ADDRESS = re.compile(r"\[\w+ @ 0x\w+\] ")
-_PCM = {1: "u1", 2: "<i2", 4: "<i4"}
 _MOST_PHASES = 1_600
 """Rates that share less with 16 kHz would cost torchaudio a kernel of gigabytes."""
 
@@ -61,7 +60,7 @@ def _wav(path: Path) -> tuple[Array, int] | None:
             content = file.readframes(file.getnframes())
     except Exception:  # `wave` has no closed list either; ffmpeg will say what it is
         return None
-    if width not in (*_PCM, 3):
+    if width not in sound.PCM_BYTES:
         return None
     if not SLOWEST_HZ <= rate <= FASTEST_HZ:
         wanted = f"{SLOWEST_HZ} to {FASTEST_HZ} samples per second"
@@ -69,18 +68,7 @@ def _wav(path: Path) -> tuple[Array, int] | None:
     content = content[: len(content) // (width * channels) * width * channels]
     if len(content) // (width * channels) > LONGEST_S * rate:
         raise InvalidInput(f"longer than {LONGEST_S} s: cut it")
-    return _pcm(content, width)[::channels].copy(), rate
-
-
-def _pcm(content: bytes, width: int) -> Array:
-    if width == 3:  # no such integer in numpy: put each in the upper bytes of four
-        padded = np.zeros((len(content) // 3, 4), np.uint8)
-        padded[:, 1:] = np.frombuffer(content, np.uint8).reshape(-1, 3)
-        content, width = padded.tobytes(), 4
-    samples: Array = np.frombuffer(content, _PCM[width]).astype(np.float32)
-    if width == 1:
-        samples -= 128
-    return samples / np.float32(2 ** (8 * width - 1))
+    return sound.from_pcm(content, width)[::channels].copy(), rate
 
 
 def _by_ffmpeg(path: Path) -> Array:

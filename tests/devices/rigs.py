@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from bindstream.feed import Feed, Inbox
+from bindstream.types import Modality
+from tests.devices.drives import samples_of, write
 from tests.devices.mjpeg_server import MjpegServer
 from tests.devices.pulse import DEVICE, pulse_server
 from tests.devices.serial_port import SerialDevice
@@ -21,6 +23,8 @@ Options = dict[str, Any]
 Serving = Callable[[], None]
 """Called while a driver is read: gives it something, where the device does not by itself."""
 
+OFFSET_NS = 3_600 * 10**9
+"""A robot's clock minus CLOCK_MONOTONIC: it is not this machine's wall clock."""
 OPTICS = {"fx_px": 400.0, "baseline_m": 0.05}
 
 
@@ -45,6 +49,7 @@ def absent(driver: str) -> Options | None:
         "imu": {"port": "/dev/ttyUSB222"},
         "push": {"modality": "vision"},  # held by another, see `held`
         "world": None,
+        "recording": {"file": "/nowhere/drive.mcap", "modality": "vision"},
     }[driver]
 
 
@@ -112,6 +117,13 @@ def _world(_stream: str, _folder: Path) -> Iterator[tuple[Options, Serving]]:
     yield {"modality": "vision"}, _nothing
 
 
+@contextlib.contextmanager
+def _recording(stream: str, folder: Path) -> Iterator[tuple[Options, Serving]]:
+    starts_ns = time.monotonic_ns() + OFFSET_NS - 10**9
+    samples = samples_of(Modality.VISION, starts_ns, 2.0, stream=stream)
+    yield {"file": str(write(folder / "drive.mcap", samples)), "modality": "vision"}, _nothing
+
+
 _RIGS = {
     "camera": _camera,
     "microphone": _microphone,
@@ -120,4 +132,5 @@ _RIGS = {
     "imu": _imu,
     "push": _push,
     "world": _world,
+    "recording": _recording,
 }

@@ -19,7 +19,6 @@ from bindstream.types import SENSED, Modality
 from sensors import DRIVERS, load
 from tests.devices import rigs
 
-OFFSET_NS = 3_600 * 10**9
 SHAPES = {
     Modality.VISION: (np.uint8, 3),
     Modality.AUDIO: (np.float32, 1),
@@ -39,7 +38,7 @@ def name(request, tmp_path, monkeypatch):
 
 def robot_clock():
     """A robot's clock that is not this machine's wall clock."""
-    return time.monotonic_ns() + OFFSET_NS
+    return time.monotonic_ns() + rigs.OFFSET_NS
 
 
 def open_files():
@@ -157,7 +156,13 @@ def test_it_can_be_closed_and_opened_again_and_again(name, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "library"),
-    [("camera", "cv2"), ("microphone", "pyaudio"), ("imu", "serial"), ("depth", "cv2")],
+    [
+        ("camera", "cv2"),
+        ("microphone", "pyaudio"),
+        ("imu", "serial"),
+        ("depth", "cv2"),
+        ("recording", "cv2"),
+    ],
 )
 def test_a_missing_library_names_its_extra(name, library):
     """Breaks if `check` on a machine without the library does not say what to install."""
@@ -199,7 +204,8 @@ def test_numpy_numbers_count_as_numbers(name):
     options = rigs.absent(name) or {"modality": "vision"}
     known = inspect.signature(load(name)).parameters
     said = {"rate_hz": np.float32(20), "width": np.int64(64), "delay_ms": np.int16(3),
-            "fx_px": np.float32(500), "seed": np.uint8(2), "loop": np.bool_(True)}  # fmt: skip
+            "fx_px": np.float32(500), "baseline_m": np.float32(0.05),
+            "seed": np.uint8(2), "loop": np.bool_(True)}  # fmt: skip
     said = {key: value for key, value in said.items() if key in known}
     if name == "microphone":
         said["rate_hz"] = np.int64(48_000)
