@@ -28,7 +28,8 @@ class Driver(Protocol):
     ``latency_ms`` is how much later than the event ``t_ns`` may be, at most: `bindstream look`
     shows it. A driver may have ``counters``, a dict of name to int: they are shown in the stream's
     health; and
-    ``why``, in words, for as long as what comes cannot be used.
+    ``why``, in words, for as long as what comes cannot be used; and ``warnings``, sentences that
+    `check` says of a device that works, but hardly as it is meant.
 
     A driver that plays the past says ``recorded = True`` and has ``starts_ns``, known before it is
     open: when the recording begins, the same for all its streams. ``arrival_ns`` of its samples is

@@ -1,21 +1,21 @@
-"""Inertial sensors on a serial port: WitMotion's binary protocol, CSV lines, JSON lines."""
+"""Inertial sensors on a serial port."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from bindstream.errors import DeviceLost, DeviceUnavailable, WrongFormat
 from bindstream.imu import AXES
 from bindstream.types import Modality, Sample
-from sensors import options
+from sensors import options, usb_serial
 from sensors.driver import Clock
 from sensors.imu_arrivals import Arrivals, Batch, measured_hz
-from sensors.imu_dialect import RATE_TOLERANCE, dialect
+from sensors.imu_dialect import RATE_TOLERANCE, clock, dialect
 from sensors.imu_times import ReadingTimes
 from sensors.imu_witmotion import Reading
+from sensors.mounting import rotation, turned
+from sensors.serial_poll import Asker, PolledPort
 from sensors.serial_port import SerialPort
 
 FIRST_READING_S = 2.0
@@ -28,13 +28,17 @@ BAUD_RATES = (1200, 4_000_000)
 class SerialImu:
     """Readings of one IMU as (6,) float32: accelerometer m/s2, then gyroscope rad/s.
 
-    ``port``: /dev/ttyUSB0 or better /dev/serial/by-id/.... ``protocol``: "witmotion", "csv" or
-    "json". ``rate_hz``: wanted readings per second, checked at opening; None: whatever comes.
-    ``accel_unit`` and ``gyro_unit``: what CSV and JSON numbers mean. ``columns``: the CSV columns
-    in order, six of them ax ay az gx gy gz (others are passed over), or the JSON object's six
-    keys in that order. ``time_column``: the CSV column or JSON key that holds the device's own time
-    in ``time_unit`` ("s", "ms", "us", "ns"), or a number that each reading raises by one ("count").
-    ``delay_ms``: known delay of the device, taken off the time stamps.
+    ``port``: /dev/ttyUSB0 or better /dev/serial/by-id/.... ``protocol``: one of
+    sensors.imu_dialect.PROTOCOLS. ``rate_hz``: wanted readings per second, checked at opening (of a
+    device that must be asked: how often it is); None: whatever comes. ``accel_unit`` and
+    ``gyro_unit``: what numbers in lines mean. ``columns``: the columns of CSV and NMEA in order,
+    six of them ax ay az gx gy gz (others are passed over), or the JSON object's six keys in that
+    order. ``sentence``: which NMEA sentences hold readings, all by default. ``time_column``: the
+    column or JSON key that holds the device's own time in ``time_unit`` ("s", "ms", "us", "ns"), or
+    a number that each reading raises by one ("count"). VectorNav's binary messages, Xsens' and the
+    BNO055 have a time without it.
+    ``delay_ms``: known delay of the device, taken off the time stamps. ``mounting``: how the
+    sensor's axes lie in the robot's, see sensors.mounting.
 
     Times are the device's own, or the count of readings, fitted to their arrival, which itself
     jitters by more than a reading's spacing. A count tells only losses that last: four milliseconds
@@ -58,10 +62,15 @@ class SerialImu:
         time_column: str | None = None,
         time_unit: str = "us",
         delay_ms: float = 0.0,
+        sentence: str | None = None,
+        mounting: Mapping[str, Sequence[float]] | None = None,
     ) -> None:
         self._stream = stream
         self._port = options.text(stream, "port", port)
         self._baud = options.whole(stream, "baud", baud, *BAUD_RATES)
+        self._asked_hz = None
+        if rate_hz is not None:
+            self._asked_hz = options.number(stream, "rate_hz", rate_hz, 1.0, 4000.0)
         self._dialect = dialect(
             stream,
             protocol=protocol,
@@ -70,10 +79,10 @@ class SerialImu:
             columns=columns,
             time_column=time_column,
             time_unit=time_unit,
+            sentence=sentence,
+            rate_hz=self._asked_hz,
         )
-        self._asked_hz = None
-        if rate_hz is not None:
-            self._asked_hz = options.number(stream, "rate_hz", rate_hz, 1.0, 4000.0)
+        self._rotation = rotation(stream, mounting)
         self._delay_ns = round(options.number(stream, "delay_ms", delay_ms, 0, 10_000) * 1e6)
         self.rate_hz = self._asked_hz or 100.0
         self._serial = SerialPort(stream, self._port, self._baud)
@@ -81,12 +90,19 @@ class SerialImu:
         self._begin(time.time_ns)
 
     @property
+    def warnings(self) -> list[str]:
+        """What `check` says of a port that works, but hardly as is meant."""
+        warned = usb_serial.warning(self._port)
+        return [f"stream '{self._stream}': {warned}"] if warned else []
+
+    @property
     def counters(self) -> dict[str, int]:
         """``bad`` frames or lines, ``skipped`` bytes, ``unpaired`` halves, ``jumps``: times that
-        readings were lost, or the device's clock started anew."""
+        readings were lost, or the device's clock started anew; ``odd_times``: readings whose own
+        time could not be, which were placed by their neighbours."""
         parser = self._arrivals.parser
         counts = {"bad": parser.bad, "skipped": parser.skipped, "unpaired": parser.unpaired}
-        counts["jumps"] = self._times.jumps
+        counts |= {"jumps": self._times.jumps, "odd_times": self._times.odd}
         return {key: count + self._past.get(key, 0) for key, count in counts.items()}
 
     def open(self, now_ns: Clock) -> None:
@@ -109,7 +125,7 @@ class SerialImu:
             return []
         arrival_ns, delay_ns = batch.arrival_ns, self._delay_ns
         return [
-            Sample(self._stream, t_ns - delay_ns, np.array(reading[:6], np.float32), arrival_ns)
+            Sample(self._stream, t_ns - delay_ns, turned(reading, self._rotation), arrival_ns)
             for reading, t_ns in self._times.placed(batch)
         ]
 
@@ -119,8 +135,13 @@ class SerialImu:
 
     def _begin(self, now_ns: Clock) -> None:
         """Nothing was read yet of this opening."""
-        self._arrivals = Arrivals(self._serial, self._dialect.parser(), now_ns)
-        self._times = ReadingTimes(self._dialect.clock(self.rate_hz))
+        parser, port = self._dialect.parser(), self._serial
+        asked = PolledPort(port, parser) if isinstance(parser, Asker) else port
+        self._arrivals = Arrivals(asked, parser, now_ns)
+        self._times = self._new_times()
+
+    def _new_times(self) -> ReadingTimes:
+        return ReadingTimes(clock(self.rate_hz, self._arrivals.parser.time_unit))
 
     def _check_alive(self) -> None:
         now_s, came = time.monotonic(), self._arrivals
@@ -167,7 +188,7 @@ class SerialImu:
         if doubted := self._dialect.time_doubt(seen):
             raise WrongFormat(self._stream, doubted)
         self.rate_hz = self._asked_hz or round(got_hz, 1)
-        self._times = ReadingTimes(self._dialect.clock(self.rate_hz))
+        self._times = self._new_times()
         for batch in batches:  # what the first half second tells of the delay
             self._times.learn(batch)
 

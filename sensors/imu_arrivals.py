@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from sensors.driver import Clock
-from sensors.imu_dialect import Parser
+from sensors.imu_parser import Parser
 from sensors.imu_witmotion import Reading
+from sensors.serial_poll import PolledPort
 from sensors.serial_port import SerialPort
 
 MEASURE_S = 0.5
@@ -27,7 +28,7 @@ class Arrivals:
     """What comes from one opening of a port. ``heard_s`` and ``understood_s``: when, on the
     monotonic clock, bytes came last, and bytes that were a reading."""
 
-    def __init__(self, port: SerialPort, parser: Parser, now_ns: Clock) -> None:
+    def __init__(self, port: SerialPort | PolledPort, parser: Parser, now_ns: Clock) -> None:
         self.parser = parser
         self.heard_s = self.understood_s = time.monotonic()
         self._port, self._now_ns = port, now_ns

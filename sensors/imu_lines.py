@@ -16,7 +16,7 @@ from typing import Any
 from bindstream.imu import ACCEL_UNITS, AXES, GYRO_UNITS, MAX_ACCEL, MAX_GYRO, G
 from sensors.imu_witmotion import Reading
 
-__all__ = ["ACCEL_UNITS", "AXES", "GYRO_UNITS", "G", "Lines", "csv", "json_object"]
+__all__ = ["ACCEL_UNITS", "AXES", "GYRO_UNITS", "G", "Lines", "csv", "json_object", "shown"]
 
 MAX_LINE_BYTES = 1024
 SHOWN_BYTES = 60
@@ -47,6 +47,7 @@ class Lines:
         self.skipped = 0
         self.unpaired = 0
         self.why = ""
+        self.time_unit: str | None = None
         self._parse = parse
         self._columns = tuple(columns)
         self._wanted = (*(columns if parse is json_object else AXES), *([time] if time else []))
@@ -72,7 +73,7 @@ class Lines:
         except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
             # The first line is often cut off, or a heading: that is no damage.
             self.bad += self._began
-            self.why = f"a line such as {_shown(line)} {_fault(error)}"
+            self.why = f"a line such as {shown(line)} {_fault(error)}"
             return None
         finally:
             self._began = True
@@ -161,7 +162,8 @@ def _fault(error: Exception) -> str:
     return f"has no key {error}" if isinstance(error, KeyError) else str(error)
 
 
-def _shown(line: bytes) -> str:
+def shown(line: bytes) -> str:
+    """A line for people, cut off where it is long."""
     text = repr(line[:SHOWN_BYTES].decode("latin-1"))
     return text if len(line) <= SHOWN_BYTES else f"{text}..."
 

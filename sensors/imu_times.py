@@ -24,6 +24,11 @@ class ReadingTimes:
         """Times that readings were lost, or the device's clock began anew."""
         return self._clock.jumps
 
+    @property
+    def odd(self) -> int:
+        """Readings whose own time could not be."""
+        return self._clock.odd if isinstance(self._clock, DeviceClock) else 0
+
     def learn(self, batch: Batch) -> None:
         """Take in what a batch tells of the delay; it is given out no more."""
         self._times(batch.readings, batch)

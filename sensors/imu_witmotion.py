@@ -35,6 +35,8 @@ class WitMotion:
     damaged frames through: so after damage a frame counts only if the next one follows it.
     """
 
+    time_unit = None
+
     def __init__(self) -> None:
         self.bad = 0
         self.skipped = 0

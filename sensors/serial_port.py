@@ -20,6 +20,7 @@ CHUNK = 4096
 FULL = 4000
 """A read of so many bytes may have been cut short by the terminal's own buffer."""
 MOST_BYTES = 1 << 16
+WRITE_S = 0.5
 AWAY_S = 0.05
 CATCH_UP_S = 0.25
 """After an absence, how long arrivals tell of the reader's delay and not of the device."""
@@ -40,7 +41,9 @@ class SerialPort:
         Raises DeviceBusy, DeviceUnavailable, or ConfigError for a baud rate that it has not.
         """
         try:
-            self._serial = serial.Serial(self._path, self._baud, timeout=0, exclusive=True)
+            self._serial = serial.Serial(
+                self._path, self._baud, timeout=0, write_timeout=WRITE_S, exclusive=True
+            )
             self._serial.reset_input_buffer()
         except ValueError as error:
             raise ConfigError(f"stream '{self._stream}': option baud: {error}") from error
@@ -64,6 +67,15 @@ class SerialPort:
         self._returned_s = time.monotonic()
         self.drained = self._returned_s > self._behind_until_s
         return data
+
+    def send(self, data: bytes) -> None:
+        """Write a few bytes: a question to the device. Raises DeviceLost."""
+        if self._serial is None:
+            raise DeviceLost(self._stream, "written to before open")
+        try:
+            self._serial.write(data)
+        except (OSError, TypeError, ValueError) as error:
+            raise DeviceLost(self._stream, f"{self._path} is gone: {error}") from error
 
     def close(self) -> None:
         """Release it; may be called twice."""

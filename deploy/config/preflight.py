@@ -52,7 +52,8 @@ def preflight(
         complaints += _try_devices(ready)
     if complaints:
         raise ConfigError("\n".join(dict.fromkeys(complaints)))  # streams may share one cause
-    for warning in near_depth.warnings(config):
+    hardly = [warning for driver in ready if devices for warning in _warnings(driver)]
+    for warning in (*near_depth.warnings(config), *hardly):
         _log.warning("%s", warning)
     return ready
 
@@ -104,6 +105,14 @@ def _check_stream(config: Config, stream: StreamArgs) -> Driver:
 
 def _said(error: TypeError) -> str:
     return str(error).rpartition("__init__() ")[2]
+
+
+def _warnings(driver: Driver) -> list[str]:
+    """What a driver says of a device that works, but hardly as it is meant."""
+    try:
+        return [str(warning) for warning in getattr(driver, "warnings", ())]
+    except Exception:  # a driver of somebody else's
+        return []
 
 
 def _try_devices(drivers: list[Driver]) -> list[str]:

@@ -51,11 +51,13 @@ def _frame(kind: int, values: Sequence[float]) -> bytes:
 class SerialDevice:
     """Writes ``encode(motion(t))`` at ``rate_hz`` to a pty whose path is ``port``.
 
-    A context manager. ``damage``: the share of readings in which a byte is flipped, cut or added.
-    ``motion`` may be replaced at any time; ``mute`` stops writing; ``lose`` so many of the next
-    readings are not written; ``unplug`` ends the device. ``written`` holds the monotonic_ns of each
-    reading, ``start_s`` the monotonic time of the motion's t = 0. Of a busy machine tell
-    ``latest_s``, how late the worst reading was written, and ``overflowed``: what did not fit.
+    A context manager. ``burst``: so many readings are written together, as an FTDI chip sends them
+    whose latency timer is long. ``damage``: the share of readings in which a byte is flipped, cut
+    or added. ``motion`` may be replaced at any time; ``mute`` stops writing; ``lose`` so many of
+    the next readings are not written; ``unplug`` ends the device. ``written`` holds the
+    monotonic_ns of each reading, ``start_s`` the monotonic time of the motion's t = 0. Of a busy
+    machine tell ``latest_s``, how late the worst reading was written, and ``overflowed``: what did
+    not fit.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class SerialDevice:
         motion: Motion = at_rest,
         encode: Callable[[Sequence[float]], bytes] = witmotion,
         damage: float = 0.0,
-        seed: int = 1,
+        burst: int = 1,
     ) -> None:
         self.motion = motion
         self.mute = False
@@ -76,7 +78,9 @@ class SerialDevice:
         self._rate_hz = rate_hz
         self._encode = encode
         self._damage = damage
-        self._random = random.Random(seed)
+        self._burst = burst
+        self._waiting: list[bytes] = []
+        self._random = random.Random(1)
         self._ended = threading.Event()
         self._master, self._slave = os.openpty()
         tty.setraw(self._slave)
@@ -111,7 +115,10 @@ class SerialDevice:
                 self.latest_s = max(self.latest_s, late_s)
                 reading = self._encode(self.motion(index / self._rate_hz))
                 self.written.append(time.monotonic_ns())
-                self._put(self._harm(reading))
+                self._waiting.append(self._harm(reading))
+            if len(self._waiting) >= self._burst:
+                self._put(b"".join(self._waiting))
+                self._waiting = []
             index += 1
 
     def _put(self, data: bytes) -> None:

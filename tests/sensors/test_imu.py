@@ -52,7 +52,7 @@ def test_200_hz_arrive_whole_evenly_and_in_si(opened):
     gaps_ms = np.diff([s.t_ns for s in samples]) / 1e6
     assert gaps_ms.mean() == pytest.approx(5.0, rel=0.05)
     assert gaps_ms.min() > 2
-    assert imu.counters == {"bad": 0, "skipped": 0, "unpaired": 0, "jumps": 0}
+    assert not any(imu.counters.values())
 
 
 def test_a_jolt_is_stamped_within_the_documented_latency(opened):
@@ -161,7 +161,7 @@ def test_a_wrong_unit_is_told_by_gravity():
         ("port", ""),
         ("baud", 9600.0),
         ("baud", 7),
-        ("protocol", "xsens"),
+        ("protocol", "mavlink"),
         ("rate_hz", 0),
         ("accel_unit", "m"),
         ("gyro_unit", "rpm"),

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,7 +14,9 @@ import pytest
 from bindstream.errors import ConfigError, DeviceUnavailable
 from bindstream.types import Modality
 from deploy.config.preflight import preflight
+from sensors import usb_serial
 from tests.deploy.configs import IMU, TOY, free_port, made
+from tests.devices.serial_port import SerialDevice
 
 
 class Gadget:
@@ -85,6 +88,30 @@ def test_a_sensor_that_cannot_be_is_one_line(tmp_path, stream, said):
     text = complaint(made(tmp_path, stream))
     assert said in text
     assert len(text.splitlines()) == 1
+
+
+def test_a_chip_that_keeps_bytes_back_is_warned_of(tmp_path, monkeypatch, caplog):
+    """Breaks if `check` calls an IMU fine whose readings come 16 ms late, in bursts."""
+    with SerialDevice(100) as device:
+        folder = tmp_path / "sys/bus/usb-serial/devices" / Path(device.port).name
+        folder.mkdir(parents=True)
+        (folder / "latency_timer").write_text("16\n")
+        monkeypatch.setattr(usb_serial, "SYSTEM", tmp_path)
+        stream = {
+            "name": "arm",
+            "modality": "imu",
+            "driver": "imu",
+            "options": {"port": device.port},
+        }
+        config = made(tmp_path, stream)
+        preflight(config)
+        (said,) = [r.getMessage() for r in caplog.records if r.name == "deploy.config.preflight"]
+        assert "stream 'arm'" in said
+        assert "latency_timer" in said
+        caplog.clear()
+        (folder / "latency_timer").write_text("1\n")
+        preflight(config)
+    assert not [r for r in caplog.records if r.name == "deploy.config.preflight"]
 
 
 def test_without_devices_none_is_opened(tmp_path):
