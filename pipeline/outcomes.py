@@ -12,7 +12,7 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from bindstream.types import Embedding, Reason, Stamped, Tombstone
-from pipeline.ledger import PUBLISHED, OpenWindow
+from pipeline.account import PUBLISHED, OpenWindow
 from pipeline.robot_time import RobotTime
 from pipeline.stream import Stream
 from pipeline.words import Asked

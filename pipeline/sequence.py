@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Generic, TypeVar
 
-from pipeline.ledger import Ledger, OpenWindow
+from pipeline.account import OpenWindow
+from pipeline.ledger import Ledger
 
 T = TypeVar("T")
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bindstream.types import Reason
-from pipeline.ledger import MAX_EPOCHS, MAX_OPEN, PUBLISHED, Ledger, OpenWindow
+from pipeline.account import MAX_OPEN, PUBLISHED, Account, OpenWindow, sums
+from pipeline.ledger import MAX_EPOCHS, Ledger
 from tests.pipeline.messages import opened
 
 STEPS = st.lists(
@@ -177,3 +178,27 @@ def test_overdue_names_the_one_that_all_wait_for() -> None:
     assert first.seq == 0
     ledger.close(1, 0, Reason.CRASH_LOST)
     assert ledger.first() == OpenWindow(**opened(1, 1).stamp(), until_ns=50)
+
+
+def test_an_epoch_taken_in_counts_with_those_that_took_it() -> None:
+    """Breaks if summing up old epochs loses or doubles what became of their windows."""
+    first, second = Account(), Account()
+    for account in (first, second):
+        for seq in range(2):
+            account.open(OpenWindow(**opened(1, seq).stamp()))
+    first.close(0, PUBLISHED)
+    first.close(1, Reason.LATE)
+    second.close(0, Reason.LATE)
+    second.take_in(first)
+    told = {"captured": 4, "published": 1, "dropped": {"late": 2}, "open": 1}
+    assert sums([second]) == told
+
+
+def test_an_epoch_whose_windows_were_cut_adopts_no_other_count() -> None:
+    """Breaks if a stream that introduces itself twice is given seqs that it used already."""
+    account = Account()
+    account.adopt(5)
+    assert account.refusal(4) == "reopened"
+    assert account.open(OpenWindow(**opened(1, 7).stamp())) == 2  # 5 and 6 were never announced
+    account.adopt(3)
+    assert account.refusal(7) == "reopened"

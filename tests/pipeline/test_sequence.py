@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.ledger import PUBLISHED, Ledger
+from pipeline.account import PUBLISHED
+from pipeline.ledger import Ledger
 from pipeline.sequence import InOrder
 from tests.pipeline.messages import opened
 
