@@ -78,7 +78,7 @@ class Hearing:
         self._inbox.tell_all(Now(robot_ns))
 
     def _refuse(self, error: Exception) -> None:
-        self._publication.refused += 1
+        self._publication.bulletin.refused += 1
         what = f"{type(error).__name__}: {error}"
         _log.warning("robot '%s': a stream's message was refused: %s", self._robot, what)
 
@@ -92,7 +92,7 @@ class Hearing:
             self._inbox.know(message.stream, sender)
             self._inbox.reply(sender, grant)
             return said
-        if publication.is_stranger(message):
+        if publication.roster.is_stranger(message):
             self._meet(sender, message)
         return publication.hear(message, self._clock.now_ns(), overtaken=overtaken)
 
@@ -110,4 +110,4 @@ class Hearing:
         step_ns = offset_ns - self._clock.offset_ns
         if step_ns:
             self._clock.offset_ns = offset_ns
-            self._publication.shift(step_ns)
+            self._publication.roster.shift(step_ns)

@@ -21,12 +21,14 @@ Told: TypeAlias = list[Embedding | Tombstone]
 
 
 class Outcomes:
-    """Of all streams of a robot. ``join`` is called with each embedding as it is published."""
+    """Of all streams of a robot. ``asked`` gives vectors their words; ``join`` is called with each
+    embedding as it is published."""
 
-    def __init__(self, life: str, time: RobotTime, join: Callable[[Embedding], object]) -> None:
-        self._life, self._time, self._join = life, time, join
+    def __init__(
+        self, life: str, time: RobotTime, asked: Asked, join: Callable[[Embedding], object]
+    ) -> None:
+        self._life, self._time, self._asked, self._join = life, time, asked, join
         self._settled: dict[str, tuple[int, int]] = {}
-        self.asked = Asked()
 
     def open(self, stream: Stream, window: Stamped, now_ns: int) -> None:
         """A window was cut: from now on an outcome is owed."""
@@ -38,7 +40,7 @@ class Outcomes:
         waited_ns = now_ns - m.encoded_ns if self._time.is_live else 0
         if overtaken and waited_ns > stream.hop_ns:  # here, and a newer one is in
             return self._finish(stream, m, Reason.SUPERSEDED, now_ns)
-        words = self.asked.of_vector(m.modality, m.space_id, m.vector)
+        words = self._asked.of_vector(m.modality, m.space_id, m.vector)
         return self._finish(stream, m, replace(m, words=words, life=self._life), now_ns)
 
     def dropped(self, stream: Stream, m: Tombstone, now_ns: int) -> Told:
@@ -88,7 +90,7 @@ class Outcomes:
         self._settled[stream.name] = window.epoch, window.seq
         if isinstance(outcome, Reason):
             stream.ledger.close(window.epoch, window.seq, outcome)
-            stream.note_drop(outcome)
+            stream.flow.drop(outcome)
             told_ns = self._time.stamp_ns(now_ns, window.end_ns)
             return Tombstone(
                 **window.stamp(), reason=outcome, published_ns=told_ns, life=self._life
@@ -96,6 +98,6 @@ class Outcomes:
         stream.ledger.close(window.epoch, window.seq, PUBLISHED)
         published_ns = self._time.stamp_ns(now_ns, max(window.end_ns, outcome.captured_ns))
         embedding = replace(outcome, **window.stamp(), published_ns=published_ns)
-        stream.note_vector(embedding, now_ns)
+        stream.flow.vector(embedding, now_ns)
         self._join(embedding)
         return embedding

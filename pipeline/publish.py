@@ -194,12 +194,12 @@ class Publish:
         """What does not hang on scenes: silent streams, lost outcomes, news of other threads."""
         self._watched_s, now_ns = self._beat_s, self._clock.now_ns()
         if (learnt := self._learning.take()) is not None:
-            self._publication.outcomes.asked.ask(*learnt)
-            self._publication.labels = ""
+            self._publication.asked.ask(*learnt)
+            self._publication.bulletin.labels = ""
         while self._news:
             name, why = self._news.popleft()
             if name == "labels_failed":
-                self._publication.labels = why
+                self._publication.bulletin.labels = why
             robot_ns = self._publication.time.now_ns(now_ns)
             self._say([Event(self._plan.robot, name, robot_ns, {"why": why})])
         self._say(self._publication.give_up(now_ns))
@@ -213,12 +213,12 @@ class Publish:
         self._seen = self._publication.seen(now_ns)
 
     def _tick(self, tick_ns: int) -> None:
-        self._say(self._publication.scenes(tick_ns, self._clock.now_ns()))
+        self._say(self._publication.scenes.at(tick_ns, self._clock.now_ns()))
 
     def _farewell(self, poller: zmq.Poller) -> None:
         """The streams drain at the same time as we stop: hear them out first."""
         until_s = time.monotonic() + FAREWELL_S
-        while time.monotonic() < until_s and not self._publication.all_ended():
+        while time.monotonic() < until_s and not self._publication.roster.all_ended():
             self._serve(dict(poller.poll(50)))
         self._say(self._publication.shut(self._clock.now_ns()))
         self._hearing.settle()

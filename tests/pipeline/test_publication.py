@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Tombstone
+from pipeline import condition
 from pipeline.messages import About, Bye, Happened, Hello, Opened, Resume, State
 from pipeline.plan import LivePlan
-from pipeline.publication import FORGET_NS, SLEPT_NS, Publication
+from pipeline.publication import Publication
+from pipeline.pulse import SILENT_NS, START_NS
 from pipeline.robot_time import OUTCOME_NS
-from pipeline.stream import SILENT_NS, START_NS, Stream
+from pipeline.roster import FORGET_NS, SLEPT_NS
 from pipeline.words import Question
 from tests.pipeline import messages
 
@@ -61,8 +63,8 @@ def state(epoch: int, name: str = "running", why: str = "") -> State:
 
 def status(p: Publication, now_ns: int) -> dict[str, Any]:
     """What HTTP would answer, had every stream just been told of."""
-    for stream in p._streams.values():
-        p._health(stream, now_ns)
+    for stream in p.roster:
+        p.bulletin.health(stream, now_ns)
     return p.seen(now_ns).status()
 
 
@@ -225,7 +227,7 @@ def test_a_stream_that_nobody_announced_is_taken_in():
     assert [m.name for m in said] == ["stream_started"]
     p.hear(opened(grant.epoch, 0, "rear"), T_NS)
     p.hear(encoded(grant.epoch, 0, "rear"), T_NS)
-    (scene,) = p.scenes(T_NS, T_NS)
+    (scene,) = p.scenes.at(T_NS, T_NS)
     assert scene is not None
     assert {m.stream for m in scene.members if m.weight > 0} == {"rear"}
     assert status(p, T_NS)["streams"]["rear"]["app"] == "stream-rear"
@@ -281,7 +283,7 @@ def test_a_predecessor_that_drains_does_not_end_its_successor():
     assert p.hear(encoded(old, 0), T_NS) == []
     assert p.hear(Bye("front", old), T_NS) == []
     assert status(p, T_NS)["streams"]["front"]["state"] == "running"
-    assert not p.all_ended()
+    assert not p.roster.all_ended()
     assert outcomes(p.hear(encoded(new, 0), T_NS)) == [(new, 0, "published")]
 
 
@@ -290,11 +292,11 @@ def test_a_restarted_publisher_goes_on_with_running_epochs():
     goes on as skipped or refused, or leaves a window of its predecessor unaccounted."""
     p = publication(first_epoch=40)
     stray = encoded(7, 11)
-    assert p.is_stranger(stray)
+    assert p.roster.is_stranger(stray)
     assert p.hear(stray, T_NS) == []  # it is said again once the stream has resumed
     assert p.hear(opened(7, 12), T_NS) == []
     p.hear(resume(11), T_NS)
-    assert not p.is_stranger(stray)
+    assert not p.roster.is_stranger(stray)
     for message in (opened(7, 11), stray, opened(7, 12), encoded(7, 12)):
         p.hear(message, T_NS)
     sums = account(p)
@@ -303,7 +305,7 @@ def test_a_restarted_publisher_goes_on_with_running_epochs():
     assert status(p, T_NS)["refused"] == 0
     assert p.outcomes.settled() == {"front": (7, 12)}
     assert status(p, T_NS)["streams"]["front"]["epoch"] == 7
-    assert not p.all_ended()
+    assert not p.roster.all_ended()
     assert epoch_of(p, "b") == 41
 
 
@@ -331,7 +333,7 @@ def test_goodbye_drops_what_is_open_as_shutdown():
     assert outcomes(said) == [(epoch, 0, "shutdown"), (epoch, 1, "published")]
     assert isinstance(health, Health)
     assert health.state == "stopped"
-    assert p.all_ended()
+    assert p.roster.all_ended()
 
 
 def test_health_is_judged_by_what_was_published():
@@ -367,7 +369,7 @@ def test_what_http_is_answered_is_not_computed_by_the_thread_of_the_sockets(monk
     p.hear(opened(grant.epoch, 0), T_NS)
     p.hear(encoded(grant.epoch, 0), T_NS)
     (told,) = p.hear(state(grant.epoch), T_NS)
-    monkeypatch.setattr(Stream, "detail", lambda *_: pytest.fail("computed anew"))
+    monkeypatch.setattr(condition, "detail", lambda *_: pytest.fail("computed anew"))
     seen = p.seen(T_NS + S).status()
     assert seen["streams"] == {"front": {**told.detail, "state": "running"}}
 
@@ -408,7 +410,7 @@ def question(axis: int = 0) -> Question:
 def test_words_are_answered_within_their_space_only():
     """Breaks if vectors of two spaces are compared: a word that means nothing, or a crash."""
     p = publication()
-    p.outcomes.asked.ask([question()], "toy:000000000000")
+    p.asked.ask([question()], "toy:000000000000")
     epoch = epoch_of(p)
     for seq in range(2):
         p.hear(opened(epoch, seq), T_NS)
@@ -422,13 +424,13 @@ def test_words_are_answered_within_their_space_only():
 def test_a_scene_joins_what_was_published_and_answers():
     """Breaks if scenes are not stamped, not answered, or made of nothing."""
     p = publication(first_epoch=40)
-    p.outcomes.asked.ask([question()], "toy:000000000000")
-    assert p.scenes(T_NS, T_NS) == []
+    p.asked.ask([question()], "toy:000000000000")
+    assert p.scenes.at(T_NS, T_NS) == []
     epoch = epoch_of(p)
     epoch_of(p, stream="imu")
     p.hear(opened(epoch, 0), T_NS)
     p.hear(encoded(epoch, 0), T_NS)
-    (scene,) = p.scenes(T_NS + S // 2, T_NS + S)
+    (scene,) = p.scenes.at(T_NS + S // 2, T_NS + S)
     assert scene is not None
     assert (scene.epoch, scene.seq, scene.published_ns) == (40, 0, T_NS + S)
     assert scene.words == {"object": "dog"}
@@ -447,13 +449,13 @@ def test_words_of_a_scene_are_those_of_its_members():
     """Breaks if words, vector and members of one message come from different data: a newer vector
     that ends after the tick is no member of the scene, and has no say in its words."""
     p = publication()
-    p.outcomes.asked.ask([question()], "toy:000000000000")
+    p.asked.ask([question()], "toy:000000000000")
     epoch = epoch_of(p)
     for seq, axis in ((0, 0), (1, 1)):
         p.hear(opened(epoch, seq), T_NS + S)
         vector = np.eye(4)[axis].astype("<f4")
         p.hear(encoded(epoch, seq, vector=vector), T_NS + S)
-    (scene,) = p.scenes(T_NS + S // 4, T_NS + S)  # the second ends at T + 0.5 s
+    (scene,) = p.scenes.at(T_NS + S // 4, T_NS + S)  # the second ends at T + 0.5 s
     assert scene is not None
     assert scene.members[0].seq == 0
     np.testing.assert_array_equal(scene.vector, np.eye(4)[0])
@@ -594,7 +596,7 @@ def test_a_clock_taken_over_fails_nobody():
     p = publication()
     p.watch(T_NS)
     epoch_of(p)
-    p.shift(3600 * S)
+    p.roster.shift(3600 * S)
     said = p.watch(T_NS + 3600 * S + S // 4)
     assert ("failed", "front") not in told(said)
     assert ("failed", "front") in told(watched(p, T_NS + 3600 * S, T_NS + 3603 * S))
