@@ -110,14 +110,16 @@ class Frame:
 class Video(Protocol):
     """An opened source. ``rate_hz`` is None until it is known.
 
-    ``skipped`` counts frames that were passed over, ``bad`` those that were no picture, ``resized``
-    changes of the size.
+    ``skipped`` counts frames that were passed over, ``resized`` changes of the size.
     """
 
     rate_hz: float | None
     skipped: int
-    bad: int
     resized: int
+
+    @property
+    def bad(self) -> int:
+        """Frames that were no picture."""
 
     def open(self, now_ns: Clock) -> Array:
         """Open it and return the first frame, which ``next`` gives once more, if it is paced.
