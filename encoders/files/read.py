@@ -33,7 +33,7 @@ def read_image(path: Path) -> Array:
     Orientation tags are not applied, as in the reference.
     """
     with decoding(path, "a picture"):
-        pixels = picture.eight_bits(_stored(path))
+        pixels = picture.eight_bits(_one(path))
         if pixels.ndim == 2:
             pixels = np.repeat(pixels[:, :, None], 3, axis=2)
         return np.ascontiguousarray(pixels)
@@ -114,12 +114,13 @@ def _is_r_jpeg(path: Path) -> bool:
 
 
 def _one(path: Path) -> Array:
-    """Of a picture's numbers; a file of several measurements is not one of them."""
+    """A picture's numbers; a file that holds several is not one of them."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as file:
-            count = getattr(file, "n_frames", 1)
+            # MPO: a phone's JPEG, with its map of brightness or a second view behind it.
+            count = 1 if file.format == "MPO" else getattr(file, "n_frames", 1)
     except UnidentifiedImageError:  # OpenCV may know it
         count = 1
     if count > 1:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +11,7 @@ from bindstream.errors import DeviceLost, DeviceUnavailable, StreamEnded, WrongF
 from bindstream.types import Array
 from sensors.driver import Clock
 from sensors.video.ask import Ask, Frame, check_rate, check_sane, check_size, end_of
+from sensors.video.images import ImageReader
 from sensors.video.opencv import cv2
 
 FILE_TOLERANCE = 0.02
@@ -122,56 +122,6 @@ def _rising(times_s: list[float]) -> bool:
 
 def _rate_hz(times_s: list[float]) -> float:
     return (len(times_s) - 1) / (times_s[-1] - times_s[0])
-
-
-class ImageReader:
-    """Pictures by a printf pattern (in the order of their numbers), a glob, or one picture."""
-
-    def __init__(self, asked: Ask) -> None:
-        self._asked = asked
-        self._paths = pictures(Path(str(asked.source)))
-        if not self._paths:
-            raise DeviceUnavailable(asked.stream, f"no file matches {asked.source}")
-        self._next = 0
-        self.rate_hz = asked.rate_hz or 30.0
-
-    def grab(self) -> float | None:
-        """See Reader."""
-        if self._next >= len(self._paths):
-            return None
-        self._next += 1
-        return (self._next - 1) / self.rate_hz
-
-    def picture(self) -> Array:
-        """See Reader. Raises WrongFormat for a file that is no picture."""
-        path = self._paths[self._next - 1]
-        how = cv2.IMREAD_UNCHANGED if self._asked.raw else cv2.IMREAD_COLOR
-        pixels: Array | None = cv2.imread(str(path), how)
-        if pixels is None:
-            raise WrongFormat(self._asked.stream, f"{path} is not a picture that OpenCV can read")
-        return pixels
-
-    def close(self) -> None:
-        """Nothing is held open."""
-
-
-def pictures(pattern: Path) -> list[Path]:
-    """The files that a pattern means, in order."""
-    if "*" in pattern.name:
-        return sorted(pattern.parent.glob(pattern.name))
-    head, conversion, tail = _split(pattern.name)
-    if not conversion:
-        return [pattern] if pattern.is_file() else []
-    named = re.compile(re.escape(head) + r"(\d+)" + re.escape(tail) + r"\Z")
-    if not pattern.parent.is_dir():
-        return []
-    found = [(named.match(path.name), path) for path in pattern.parent.iterdir()]
-    return [path for _, path in sorted((int(match[1]), path) for match, path in found if match)]
-
-
-def _split(name: str) -> tuple[str, str, str]:
-    match = re.search(r"%0?\d*d", name)
-    return (name[: match.start()], match[0], name[match.end() :]) if match else (name, "", "")
 
 
 class PacedVideo:

@@ -10,6 +10,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from bindstream.errors import (
     ConfigError,
@@ -263,6 +264,31 @@ def test_a_glob_and_one_picture_work(tmp_path, opened):
     write_images(tmp_path / "f%03d.png", counted(3))
     assert opened(source=str(tmp_path / "f*.png"), rate_hz=30).read(0.1)
     assert opened(source=str(tmp_path / "f001.png"), rate_hz=30, loop=True).read(0.1)
+
+
+def test_a_picture_of_several_is_not_taken_for_one(tmp_path):
+    """Breaks if an animation shows its first picture for ever, or a TIFF of pages does."""
+    for name in ("a.png", "a.webp"):
+        first, *others = [Image.fromarray(picture) for picture in counted(4)]
+        first.save(tmp_path / name, save_all=True, append_images=others)
+        with pytest.raises(WrongFormat, match=rf"{name} holds \d pictures: save them as a video"):
+            Camera("cam", source=str(tmp_path / name), rate_hz=5).open(time.time_ns)
+    bgr = [picture[:, :, ::-1] for picture in counted(20)]
+    assert cv2.imwritemulti(str(tmp_path / "a.tif"), bgr)
+    camera = Camera("cam", source=str(tmp_path / "a.tif"), rate_hz=40)
+    levels = [int(s.data[0, 0, 0]) // 4 for s in played(camera)]
+    assert levels == sorted(set(levels))
+    assert len(levels) + camera.counters["skipped"] == 20
+
+
+def test_a_bad_picture_among_many_costs_that_one(tmp_path):
+    """Breaks if it ends the sequence, or has it played from the start again, for ever."""
+    pattern = write_images(tmp_path / "f%d.png", counted(6))
+    (tmp_path / "f3.png").write_bytes(b"not a picture")
+    camera = Camera("cam", source=str(pattern), rate_hz=10)
+    levels = [int(s.data[0, 0, 0]) // 4 for s in played(camera)]
+    assert levels == sorted(set(levels) - {3})
+    assert len(levels) + camera.counters["skipped"] + camera.counters["bad"] == 6
 
 
 def test_broken_files_are_refused(tmp_path):

@@ -7,12 +7,17 @@ import time
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from bindstream.errors import ConfigError, WrongFormat
+from bindstream.thermal import kelvin
 from sensors.thermal import ThermalCamera
 from sensors.video.raw16 import p2pro
 from tests.devices.reading import played
 from tests.devices.video_files import write_gray8, write_gray16, write_images
+
+OFFSETS, COUNTS = 273, 279
+"""TIFF's numbers of the tags that say where a picture's strips lie."""
 
 
 def warm(n=4, height=48, width=64, unit_k=0.01):
@@ -61,6 +66,29 @@ def test_float_pictures_are_kelvin(tmp_path):
     assert cv2.imwrite(str(tmp_path / "t.tiff"), frame)
     (sample,) = played(ThermalCamera("t", source=str(tmp_path / "t.tiff"), rate_hz=9))
     assert np.array_equal(sample.data, frame)
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.float32])
+def test_a_tiff_of_pages_is_a_recording(tmp_path, kind):
+    """Breaks if its first page is shown for ever, or a damaged page costs its neighbours."""
+    frames = [frame if kind is np.uint16 else frame / np.float32(100) for frame in warm(40)]
+    path = tmp_path / "t.tif"
+    assert cv2.imwritemulti(str(path), frames)
+    with Image.open(path) as file:
+        file.seek(20)
+        strips = zip(file.tag_v2[OFFSETS], file.tag_v2[COUNTS], strict=True)
+    data = bytearray(path.read_bytes())
+    for at, n in strips:
+        data[at : at + n] = b"\xff" * n
+    path.write_bytes(data)
+    camera = ThermalCamera("t", source=str(path), rate_hz=20)
+    samples = played(camera)
+    first_ns = samples[0].t_ns
+    for sample in samples:
+        n = round((sample.t_ns - first_ns) * 20 / 1e9)
+        assert np.array_equal(sample.data, kelvin(frames[n]))
+    assert camera.counters["bad"] + camera.counters["out_of_range"] <= 1
+    assert len(samples) + sum(camera.counters.values()) == 40
 
 
 def test_what_is_no_temperature_is_refused(tmp_path):

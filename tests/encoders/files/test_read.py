@@ -91,6 +91,23 @@ def test_pictures_are_rgb_whatever_they_were(tmp_path):
         files.read_image(tmp_path / "junk.jpg")
 
 
+@pytest.mark.parametrize("suffix", ["gif", "webp", "png", "tif"])
+def test_one_picture_of_several_is_not_embedded_in_silence(tmp_path, suffix):
+    """Breaks if an animation or a TIFF of pages gives the vector of its first picture."""
+    first, second = (Image.new("RGB", (8, 6), shade) for shade in ("black", "red"))
+    first.save(tmp_path / f"a.{suffix}", save_all=True, append_images=[second])
+    with pytest.raises(InvalidInput, match=rf"a\.{suffix}: holds 2 pictures: save each"):
+        files.read_image(tmp_path / f"a.{suffix}")
+
+
+def test_a_phones_picture_may_hold_more_than_the_picture(tmp_path):
+    """Breaks if a JPEG with a map of its brightness behind it, as phones save, is refused."""
+    first, second = (Image.new("RGB", (8, 6), shade) for shade in ("red", "black"))
+    first.save(tmp_path / "a.mpo", save_all=True, append_images=[second])
+    (tmp_path / "a.mpo").rename(tmp_path / "a.jpg")
+    assert files.read_image(tmp_path / "a.jpg").mean((0, 1)).round().tolist() == [254, 0, 0]
+
+
 def test_depth_is_metres_from_either_kind_of_file(tmp_path):
     """Breaks if millimetres pass for metres, or a coloured picture for depth."""
     steps = RNG.integers(0, 6000, (6, 8), dtype=np.uint16)
