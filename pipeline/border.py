@@ -22,6 +22,8 @@ MOST_WORDS = 500
 """Characters of a reason."""
 BEHIND_NS = 60_000_000_000
 """No live sensor is a minute late: such a stamp is in another unit, or of another clock."""
+FOREIGN_NS = 3_000_000_000
+"""An arrival that the robot's clock puts so far outside the read that gave it is of another one."""
 
 
 def samples_of(read: Any) -> list[Sample]:
@@ -39,14 +41,17 @@ def samples_of(read: Any) -> list[Sample]:
     return samples
 
 
-def admitted(sample: Sample, modality: Modality) -> Sample:
+def admitted(sample: Sample, modality: Modality, came: tuple[int, int] | None = None) -> Sample:
     """The same sample with whole times and data as ``bindstream.Sample`` has it for the modality.
 
-    Raises InvalidInput, saying what was wanted and what came.
+    ``came``: since when and until when, by the robot's clock, it can have arrived; None where that
+    is not known, as of the past. Raises InvalidInput, saying what was wanted and what came.
     """
     arrival_ns = whole_ns("arrival_ns", sample.arrival_ns)
     t_ns = whole_ns("t_ns", sample.t_ns)
     _check_time(t_ns, arrival_ns)
+    if came is not None:
+        _check_clock(arrival_ns, *came)
     data = formed(modality, sample.data)
     if modality is Modality.IMU and (doubt := reading_doubt(data.tolist())):
         raise InvalidInput(f"imu: {doubt}")
@@ -71,6 +76,11 @@ def rate_of(driver: Any) -> float:
     return rate_hz if rate_hz is not None and rate_hz > 0 else 0.0
 
 
+def is_recorded(driver: Any) -> bool:
+    """Whether a driver plays the past."""
+    return bool(getattr(driver, "recorded", False))
+
+
 def why_of(driver: Any) -> str:
     """A driver's ``why`` in words, short, whatever it is; "" where there is none."""
     try:
@@ -91,6 +101,17 @@ def _check_time(t_ns: int, arrival_ns: int) -> None:
     if arrival_ns - t_ns > BEHIND_NS:
         off_s = (arrival_ns - t_ns) / 1e9
         raise InvalidInput(f"t_ns: {off_s:.3g} s before its arrival: wanted Unix nanoseconds")
+
+
+def _check_clock(arrival_ns: int, since_ns: int, until_ns: int) -> None:
+    """Both stamps of another clock agree with each other: the robot's own tells."""
+    off_ns = max(arrival_ns - until_ns, since_ns - arrival_ns)
+    if off_ns > FOREIGN_NS:
+        side = "after" if arrival_ns > until_ns else "before"
+        raise InvalidInput(
+            f"arrival_ns: {off_ns / 1e9:.3g} s {side} the robot's time of the read that gave it: "
+            "is it of another clock? Stamp by the now_ns() that open is given"
+        )
 
 
 def _count(value: Any) -> int | None:

@@ -9,8 +9,17 @@ from collections.abc import Callable
 
 from bindstream.errors import DeviceBusy, DeviceError, DeviceLost, InvalidInput, StreamEnded
 from bindstream.types import Modality, Sample
-from pipeline.border import MOST_WORDS, admitted, plain, rate_of, samples_of, why_of
+from pipeline.border import (
+    MOST_WORDS,
+    admitted,
+    is_recorded,
+    plain,
+    rate_of,
+    samples_of,
+    why_of,
+)
 from pipeline.pace import Pace
+from pipeline.read_span import ReadSpan
 from sensors.driver import Clock, Driver
 
 BACKOFF_S = (0.2, 5.0)
@@ -147,6 +156,7 @@ class Capture:
         self._woken = threading.Event()
         self._beat_s = time.monotonic()
         self._opening_since_s = time.monotonic()
+        self._span = ReadSpan(now_ns, lambda: self._handover.waits or is_recorded(driver))
         self._pace = Pace()
         self._refusals = Refusals()
         self._gave = False
@@ -260,6 +270,7 @@ class Capture:
 
     def _open(self) -> bool:
         self._enter("open")
+        self._span.begin(self._beat_s)
         try:
             self._driver.open(self._now_ns)
         except StreamEnded as error:
@@ -310,8 +321,8 @@ class Capture:
 
     def _begin_pace(self) -> None:
         """A recording may be silent for as long as what it recorded was."""
-        recorded = getattr(self._driver, "recorded", False)
-        self._pace.begin(time.monotonic(), 0.0 if recorded else rate_of(self._driver))
+        rate_hz = 0.0 if is_recorded(self._driver) else rate_of(self._driver)
+        self._pace.begin(time.monotonic(), rate_hz)
 
     def _wait_for_room(self) -> None:
         """What was read is still being worked on: the sensor is not to blame for the silence."""
@@ -323,10 +334,10 @@ class Capture:
         self._beat_s, self._call = time.monotonic(), call
 
     def _admitted(self, samples: list[Sample], now_s: float) -> list[Sample]:
-        good = []
+        good, came = [], self._span.end(now_s)
         for sample in samples:
             try:
-                good.append(admitted(sample, self._modality))
+                good.append(admitted(sample, self._modality, came))
             except InvalidInput as error:
                 if self._refusals.add(error, now_s):
                     self.on_event("samples_refused", str(error))

@@ -46,7 +46,8 @@ class Driver(Protocol):
 
         Either the device works afterwards, or all is released and one of DeviceUnavailable
         (absent), DeviceBusy (another program has it), WrongFormat or MissingExtra is raised;
-        opening again is then possible.
+        opening again is then possible. ``now_ns``: of it are the samples' ``t_ns`` and
+        ``arrival_ns``; those of another clock are refused.
         """
 
     def read(self, timeout_s: float) -> list[Sample]:

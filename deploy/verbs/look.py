@@ -19,7 +19,8 @@ from bindstream.command.nearest import nearest
 from bindstream.errors import BindstreamError, ConfigError, InvalidInput
 from bindstream.imu import AXES
 from bindstream.types import Array, Modality, Sample
-from pipeline.border import admitted, counted, rate_of, samples_of
+from pipeline.border import admitted, counted, is_recorded, rate_of, samples_of
+from pipeline.read_span import ReadSpan
 from sensors import DRIVERS, load
 from sensors.driver import Driver, contracted
 
@@ -85,10 +86,10 @@ class Seen:
         self._modality = modality
         self._rows: list[tuple[int, int, int]] = []  # t_ns, arrival_ns, how many before it
 
-    def take(self, sample: Sample) -> None:
-        """One sample as the driver gave it."""
+    def take(self, sample: Sample, came: tuple[int, int] | None = None) -> None:
+        """One sample as the driver gave it, in a read of what ``came`` in that time."""
         try:
-            sample = admitted(sample, self._modality)
+            sample = admitted(sample, self._modality, came)
         except InvalidInput as error:
             self.refused += 1
             self.refusal = str(error)
@@ -163,12 +164,16 @@ class Seen:
 
 def _look(driver: Driver, seen: Seen, seconds: float) -> dict[str, str]:
     """Read for a while; how the driver stood at the end."""
+    span = ReadSpan(time.time_ns, lambda: is_recorded(driver))
     try:
+        span.begin(time.monotonic())
         driver.open(time.time_ns)
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
-            for sample in samples_of(driver.read(READ_S)):
-                seen.take(sample)
+            samples = samples_of(driver.read(READ_S))
+            came = span.end(time.monotonic())
+            for sample in samples:
+                seen.take(sample, came)
     except BindstreamError as error:
         return {"state": "lost" if seen.count else "failed", "why": str(error)}
     except Exception as error:  # a driver of somebody else's

@@ -76,6 +76,25 @@ def test_a_stamp_far_off_is_refused(off_s):
         admitted(given(np.zeros(6), NOW_NS + int(near_s * 1e9)), Modality.IMU)
 
 
+@pytest.mark.parametrize("off_s", [-4.0, 4.0, -3600.0, 1.7e9, -1.7e9])
+def test_an_arrival_by_another_clock_is_refused(off_s):
+    """Breaks if two stamps that agree with each other alone pass: windows would be years old."""
+    at_ns = NOW_NS + int(off_s * 1e9)
+    strange = given(np.zeros(6), at_ns, at_ns)
+    says = r"arrival_ns: .* s (before|after) the robot's time.*now_ns\(\)"
+    with pytest.raises(InvalidInput, match=says):
+        admitted(strange, Modality.IMU, (NOW_NS, NOW_NS))
+    assert admitted(strange, Modality.IMU).arrival_ns == at_ns
+
+
+def test_what_waited_while_nobody_read_has_arrived():
+    """Breaks if a machine that stood still for a minute has its sensors' buffers refused."""
+    came = (NOW_NS - 60 * 10**9, NOW_NS)
+    for ago_s in (0, 30, 60, 62):
+        at_ns = NOW_NS - ago_s * 10**9
+        admitted(given(np.zeros(6), at_ns, at_ns), Modality.IMU, came)
+
+
 @pytest.mark.parametrize("t_ns", [None, "now", float("nan"), -1, 1 << 63])
 def test_a_stamp_that_is_no_time_is_refused(t_ns):
     """Breaks if it reaches arithmetic that raises, or wraps around."""
