@@ -117,7 +117,11 @@ def shipped_path() -> Path:
 def load(path: Path | None = None) -> Config:
     """Read and validate a file. Raises ConfigError with one clear line per mistake."""
     path = path or shipped_path()
-    document = read(path)
+    return made(path, read(path))
+
+
+def made(path: Path, document: dict[str, Any]) -> Config:
+    """Validate what stands in a file, or would. Raises ConfigError as ``load`` does."""
     _refuse(path, serve_mistakes(document))
     apps, lines = [], []
     for entry in document["applications"]:

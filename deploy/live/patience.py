@@ -26,6 +26,9 @@ class Patience:
             self._until_s = now_s + self._seconds
         self._first = True
 
+    def hear(self, message: object) -> None:
+        """Of messages only vectors matter to it."""
+
     def over(self, now_s: float) -> bool:
         """Whether the run ends now."""
         return now_s >= self._until_s

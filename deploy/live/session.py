@@ -12,10 +12,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from bindstream.command.rows import StreamRow, row_of
 from bindstream.errors import BindstreamError
@@ -70,11 +70,19 @@ def live(
     show = Lines() if as_json else Table(names, WorldTruth.of(config.robots[0]))
     session = Session(config, show, stopping, Patience(seconds, time.monotonic()))
     session.ray = AttachedRay(address) if address else PrivateRay()
+    return conduct(session, show, stopping)
+
+
+def conduct(
+    session: Session, show: Show, stopping: Stopping, then: Callable[[int], int] = int
+) -> int:
+    """A session from its start to the end of this process; its exit code is what ``then`` makes of
+    the session's."""
     stopping.begin()
     try:
         with show:
             session.run()
-        code = session.report()
+        code = then(session.report())
     except BrokenPipeError:  # the reader of our output left, as `| head` does
         code = 0
     finally:
@@ -101,6 +109,26 @@ def _leave(code: int) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+class Show(Protocol):
+    """What a session shows its messages and steps to."""
+
+    def __enter__(self) -> Any: ...
+    def __exit__(self, *details: Any) -> None: ...
+    def begin(self, name: str) -> None: ...
+    def finish(self, name: str, seconds: float, failed: bool = False) -> None: ...
+    def first(self, robot: str, stream: str, after_s: float) -> None: ...
+    def show(self, message: Any) -> None: ...
+
+
+class Ending(Protocol):
+    """What tells when a session is over: ``Patience``, or that a recording was ``PlayedOut``."""
+
+    def deployed(self, now_s: float) -> None: ...
+    def vector(self, now_s: float) -> None: ...
+    def hear(self, message: Message | None) -> None: ...
+    def over(self, now_s: float) -> bool: ...
 
 
 class Ray(Protocol):
@@ -143,13 +171,13 @@ class AttachedRay:
 
 
 class Session:
-    """One run: deploy, read, drain. ``ray`` is set before ``run``."""
+    """One run: deploy, read, drain. ``ray`` is set before ``run``; ``verb`` is what its failures
+    are told as."""
 
     ray: Ray
+    verb = "run"
 
-    def __init__(
-        self, config: Config, show: Lines | Table, stopping: Stopping, patience: Patience
-    ) -> None:
+    def __init__(self, config: Config, show: Show, stopping: Stopping, patience: Ending) -> None:
         self._endpoints = _endpoints(config)
         self._show = show
         self._stopping = stopping
@@ -177,7 +205,7 @@ class Session:
                 return self._stopping.exit_code
             self._failures.append(f"no vector within {FIRST_S:.0f} s{self._whys()}")
         for failure in self._failures:
-            print(f"bindstream run: {failure}", file=sys.stderr)
+            print(f"bindstream {self.verb}: {failure}", file=sys.stderr)
         if self._failures:
             return 1
         return self._stopping.exit_code if self._stopping.insisted else 0
@@ -210,6 +238,7 @@ class Session:
 
     def _take(self, message: Message | None) -> None:
         self._show.show(message)
+        self._patience.hear(message)
         match message:
             case Embedding():
                 self._note(message)

@@ -32,7 +32,9 @@ class ImageBindEncoder:
     that the file holds, each loaded when it is first asked for (``prepare``); text only where its
     vocabulary is here. Named ones are loaded at once. ``max_batch``: the most windows
     that will come at once. ``front_ends`` overrides single numbers of the file's own:
-    ``{"depth": {"scale": 1.0}}``. Raises WeightsError, ConfigError (device, dtype) or MissingExtra
+    ``{"depth": {"scale": 1.0}}``. ``steady``: nothing is timed at the start, so that every start on
+    this machine computes the same bits; in batches of one, that is, since a sum's order may hang on
+    the batch. Raises WeightsError, ConfigError (device, dtype) or MissingExtra
     (text was asked for, without CLIP's vocabulary).
     """
 
@@ -47,6 +49,7 @@ class ImageBindEncoder:
         dtype: str = "auto",
         max_batch: int = 32,
         front_ends: Mapping[str, Mapping[str, Any]] | None = None,
+        steady: bool = False,
     ) -> None:
         card = read_card(weights)
         integrity.verify(card)  # before anything that only sound weights need is missed
@@ -59,7 +62,7 @@ class ImageBindEncoder:
             if Modality.TEXT in self.modalities
             else None
         )
-        self._towers = Towers(card, self.modalities, device, dtype, max_batch)
+        self._towers = Towers(card, self.modalities, device, dtype, max_batch, steady=steady)
         self.space_id = space_id(card)
         self._sha256 = file_sha256(card.path)
         if modalities is not None:

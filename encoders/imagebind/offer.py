@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bindstream.errors import BindstreamError, WeightsError
+from bindstream.errors import BindstreamError, ConfigError, WeightsError
 from bindstream.types import Modality
 from encoders.imagebind import vocabulary
 from encoders.imagebind.front_end_formats import FrontEnds
@@ -31,9 +31,15 @@ except WeightsError as error:
 
 
 def offer(
-    weights: str | None = None, *, front_ends: Mapping[str, Mapping[str, Any]] | None = None
+    weights: str | None = None,
+    *,
+    front_ends: Mapping[str, Mapping[str, Any]] | None = None,
+    steady: bool = False,
 ) -> Offer:
-    """Raises WeightsError: no such file, not of a model we know, no such front end setting."""
+    """Raises WeightsError: no such file, not of a model we know, no such front end setting;
+    ConfigError where ``steady`` is no flag."""
+    if not isinstance(steady, bool):
+        raise ConfigError(f"steady: wanted true or false, got {steady!r:.80}")
     card = read_card(weights)
     formats = FrontEnds.of(card.front_ends, front_ends)
     return Offer(

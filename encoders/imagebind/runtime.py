@@ -38,18 +38,27 @@ class Runtime:
     """All modalities of a model. The model itself may be dropped afterwards.
 
     ``max_batch`` is the largest batch that will usually come: a GPU's graphs are recorded up to it.
+    ``steady``: the preferred path that agrees, not the fastest, so that two starts take the same.
     Raises WeightsError where no path agrees with the plain model, ConfigError for a device or
     dtype that is not there.
     """
 
     def __init__(
-        self, model: ImageBind, device: str = "auto", dtype: str = "auto", max_batch: int = 32
+        self,
+        model: ImageBind,
+        device: str = "auto",
+        dtype: str = "auto",
+        max_batch: int = 32,
+        *,
+        steady: bool = False,
     ) -> None:
         parameters = sum(p.numel() for p in model.parameters())
         choice = choose(device, dtype, parameters)
         self.logit_scales = {m: model.logit_scale(m) for m in model.modalities}
         with torch.inference_mode():
-            figures = {m: measured(model, m, choice, dtype) for m in model.modalities}
+            figures = {
+                m: measured(model, m, choice, dtype, steady=steady) for m in model.modalities
+            }
             towers = _Builder(model, choice.device, max_batch).first_that_agree(figures)
         self.choice = Choice(choice.device, next(iter(towers.values())).candidate.dtype)
         self.paths = {m: proven.candidate.path for m, proven in towers.items()}

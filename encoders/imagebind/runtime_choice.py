@@ -91,11 +91,14 @@ def candidates(choice: Choice, dtype: str) -> list[Candidate]:
     return [*packed, *(Candidate("plain", n) for n in formats)]
 
 
-def measured(model: ImageBind, modality: Modality, choice: Choice, dtype: str) -> Figures:
+def measured(
+    model: ImageBind, modality: Modality, choice: Choice, dtype: str, *, steady: bool = False
+) -> Figures:
     """What each candidate takes for one window. On a CPU the first blocks are run, and a candidate
-    that computes something else is left out, with a line in the log; a GPU is not measured."""
+    that computes something else is left out, with a line in the log; a GPU is not measured, nor is
+    anything where the choice is to be ``steady``."""
     able = candidates(choice, dtype)
-    if choice.device.type != "cpu" or len(able) == 1:
+    if steady or choice.device.type != "cpu" or len(able) == 1:
         return dict.fromkeys(able, 0.0)
     part = part_of(model, modality, choice.device, torch.float32, _BLOCKS)
     test, figures = SelfTest(part, modality), {}

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bindstream.errors import WeightsError
 from bindstream.types import Modality
+from encoders.imagebind.model import ImageBind
 from encoders.imagebind.runtime import Choice, Runtime, choose
 from encoders.weights.card import Card
 from encoders.weights.load import load_model
@@ -21,16 +22,24 @@ _log = logging.getLogger(__name__)
 
 
 class Towers:
-    """Used from one thread. ``max_batch`` as for Runtime.
+    """Used from one thread. ``max_batch`` and ``steady`` as for Runtime.
 
     Construction looks at the keys and shapes of all ``modalities`` and reads no weight. Raises
     WeightsError for a file that does not hold them, ConfigError (device, dtype).
     """
 
     def __init__(
-        self, card: Card, modalities: frozenset[Modality], device: str, dtype: str, max_batch: int
+        self,
+        card: Card,
+        modalities: frozenset[Modality],
+        device: str,
+        dtype: str,
+        max_batch: int,
+        *,
+        steady: bool = False,
     ) -> None:
         self._card, self._device, self._max_batch = card, device, max_batch
+        self._steady = steady
         self._dtype = dtype
         whole = load_model(card.path, card.config, modalities)  # mapped, not read
         self.choice: Choice = choose(device, dtype, sum(p.numel() for p in whole.parameters()))
@@ -70,9 +79,12 @@ class Towers:
     def _made(self, modalities: frozenset[Modality]) -> Runtime:
         model = load_model(self._card.path, self._card.config, modalities)
         try:
-            return Runtime(model, self._device, self._dtype, self._max_batch)
+            return self._runtime(model, self._dtype)
         except WeightsError as error:
             if not self._runtimes or self._dtype == "float32":
                 raise
             _log.warning("%s in float32: %s", ", ".join(sorted(modalities)), error)
-            return Runtime(model, self._device, "float32", self._max_batch)
+            return self._runtime(model, "float32")
+
+    def _runtime(self, model: ImageBind, dtype: str) -> Runtime:
+        return Runtime(model, self._device, dtype, self._max_batch, steady=self._steady)

@@ -146,6 +146,18 @@ def test_the_faster_path_is_taken_modality_by_modality(two, monkeypatch):
     assert set(Runtime(two, "cpu").paths.values()) == {"packed"}
 
 
+@packed
+def test_a_steady_choice_hangs_on_no_measurement(two, monkeypatch):
+    """Breaks if two starts may take two paths after all, whose vectors differ in their last bits:
+    then no two replays could be compared."""
+
+    def timed(call, where, **_):
+        return 0.02 if isinstance(call.func, PackedTower) else 0.01
+
+    monkeypatch.setattr(capability, "least_seconds", timed)
+    assert set(Runtime(two, "cpu", steady=True).paths.values()) == {"packed"}
+
+
 def test_the_fastest_format_is_one_for_all_modalities():
     """Breaks if modalities of one encoder round differently, or a path that one of them lacks is
     taken for all."""

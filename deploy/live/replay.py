@@ -1,0 +1,67 @@
+"""A recording through the whole graph: its streams as sensors of a robot whose time is theirs."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from deploy.config.file import Config, made, shipped_path
+from deploy.config.preflight import preflight
+from deploy.config.replaying import left_out, replaying, steady
+from deploy.config.serve_file import read
+from deploy.live import leftovers
+from deploy.live.digests import Digests
+from deploy.live.display import Lines, Table
+from deploy.live.played_out import PlayedOut
+from deploy.live.private_ray import PrivateRay
+from deploy.live.session import Session, Show, conduct
+from deploy.live.stopping import Stopping
+from sensors.recording.opening import opened
+
+
+def replay(
+    file: Path,
+    path: Path | None,
+    stopping: Stopping,
+    *,
+    speed: float | str,
+    digest: bool,
+    as_json: bool,
+) -> int:
+    """0 when all was played, 1 when something failed or a digest is none, 128 + the signal when
+    stopped before. Raises ConfigError when refused.
+
+    ``path``: the configuration whose encoder, words and scenes are used; None: the shipped one.
+    ``private_ray.prepare`` was called before ray was imported.
+    """
+    config = configured(file, path or shipped_path(), speed, digest=digest)
+    leftovers.reap()  # before we look whose the ports are
+    preflight(config)
+    names = [stream.name for stream in config.streams]
+    digests = Digests(names) if digest else None
+    played = PlayedOut(names)
+    show: Show = digests or (Lines() if as_json else Table([r.name for r in config.robots], None))
+    session = Session(config, show, stopping, played)
+    session.verb, session.ray = "replay", PrivateRay()
+
+    def tell(code: int) -> int:
+        faults = digests.faults() if digests else []
+        if code == 0 and played.left:
+            faults.append(f"stopped before the end of {', '.join(sorted(played.left))}")
+        for fault in faults:
+            print(f"bindstream replay: {fault}", file=sys.stderr)
+        if digests and not (code or faults):
+            digests.tell()
+        return code or bool(faults)
+
+    return conduct(session, show, stopping, tell)
+
+
+def configured(file: Path, path: Path, speed: float | str, *, digest: bool) -> Config:
+    """The configuration of a replay. What of the recording is not played is told on standard error.
+    Raises ConfigError."""
+    tracks = opened(file).tracks()
+    document = replaying(read(path), file.resolve(), tracks, speed)
+    for line in left_out(document, tracks):
+        print(f"bindstream replay: {file}: {line}", file=sys.stderr)
+    return made(path, steady(document) if digest else document)
