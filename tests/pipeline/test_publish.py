@@ -430,7 +430,7 @@ def test_a_publisher_that_hangs_fails_its_health_check(monkeypatch):
     release = threading.Event()
     with Robot("depth") as robot:
         robot.publish.check_health()
-        monkeypatch.setattr(robot.publish, "_watch", lambda: release.wait(10))
+        monkeypatch.setattr(robot.publish._loop, "_watch", lambda: release.wait(10))
 
         def hangs() -> bool:
             try:
