@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,17 +13,10 @@ from bindstream.errors import InvalidInput
 from bindstream.types import Encoding, Modality, Reason, Vector, Window
 from encoders.encoder import Encoder
 from encoders.liveness import Liveness
+from encoders.waiting import Queue, Waiting
 
 LOADING_S = 600.0
 """What loading a tower may take: gigabytes, of a slow disk."""
-
-
-@dataclass(slots=True, eq=False)
-class _Waiting:
-    window: Window
-    arrived_s: float
-    expires_s: float
-    future: asyncio.Future[Encoding]
 
 
 class Batcher:
@@ -41,8 +32,7 @@ class Batcher:
     def __init__(self, encoder: Encoder, max_batch: int) -> None:
         self._encoder = encoder
         self._max_batch = max_batch
-        self._pending: dict[tuple[str | int, ...], _Waiting] = {}
-        self._lock = threading.Lock()
+        self._queue = Queue()
         self._liveness = Liveness(getattr(encoder, "check", None))
         self._prepared: set[Modality] = set()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="encode")
@@ -51,21 +41,11 @@ class Batcher:
         """One window -> its encoding. Raises what the encoder raises, but for InvalidInput."""
         now_s = time.monotonic()
         future: asyncio.Future[Encoding] = asyncio.get_running_loop().create_future()
-        self._queue(_Waiting(window, now_s, now_s + budget_s, future))
-        self._thread.submit(self._encode_some)  # finds nothing to do if an earlier batch took it
-        return await future
-
-    def _queue(self, waiting: _Waiting) -> None:
-        window = waiting.window
-        place: tuple[str | int, ...] = window.robot, window.stream
-        if window.lossless:  # its stream waits for it, and has few at a time
-            place += window.epoch, window.seq
-        with self._lock:
-            other = self._pending.get(place)
-            newest, older = _by_age(waiting, other)
-            self._pending[place] = newest
+        older = self._queue.put(Waiting(window, now_s, now_s + budget_s, future))
         if older is not None:
             self._refuse(older, Reason.SUPERSEDED)
+        self._thread.submit(self._encode_some)  # finds nothing to do if an earlier batch took it
+        return await future
 
     async def prepare(self, modality: Modality) -> None:
         """Have the encoder load what a modality needs, before its first window comes. Raises what
@@ -81,14 +61,6 @@ class Batcher:
         """What was asked for until now, by windows, texts or ``prepare``."""
         return frozenset(self._prepared)
 
-    def _prepare(self, modality: Modality) -> None:
-        prepare = getattr(self._encoder, "prepare", None)
-        if prepare is None or modality in self._prepared:
-            return
-        with self._liveness.job(f"loading {modality}", 1, LOADING_S):
-            prepare(modality)
-        self._prepared.add(modality)
-
     async def in_thread(self, call: Callable[[], Vector], rows: int = 1) -> Vector:
         """Run something else between two batches: ``rows`` texts."""
 
@@ -102,12 +74,22 @@ class Batcher:
     def fault(self) -> str | None:
         """Why this encoder should be replaced: its thread hangs or is dead, or what it runs on
         fails for every input. None while all is well."""
-        with self._lock:
-            oldest_s = min((w.arrived_s for w in self._pending.values()), default=None)
-        return self._liveness.fault(oldest_s)
+        return self._liveness.fault(self._queue.oldest_s())
+
+    # the encoder's thread ---------------------------------------------------------------------
+
+    def _prepare(self, modality: Modality) -> None:
+        prepare = getattr(self._encoder, "prepare", None)
+        if prepare is None or modality in self._prepared:
+            return
+        with self._liveness.job(f"loading {modality}", 1, LOADING_S):
+            prepare(modality)
+        self._prepared.add(modality)
 
     def _encode_some(self) -> None:
-        batch = self._next_batch()
+        batch, expired = self._queue.take(self._max_batch)
+        for waiting in expired:
+            self._refuse(waiting, Reason.ENCODER_TIMEOUT)
         if not batch:
             return
         start_s = time.monotonic()
@@ -118,9 +100,9 @@ class Batcher:
         except BaseException as error:  # belongs to whoever asked, who would wait for ever
             outcome = error if isinstance(error, Exception) else RuntimeError(repr(error))
             for waiting in batch:
-                _settle(waiting.future, outcome)
+                waiting.answer(outcome)
 
-    def _encoded(self, batch: list[_Waiting]) -> Vector:
+    def _encoded(self, batch: list[Waiting]) -> Vector:
         """(B, dim) float32."""
         self._prepare(batch[0].window.modality)
         with self._liveness.job(batch[0].window.modality, len(batch)):
@@ -129,83 +111,37 @@ class Batcher:
                 raise RuntimeError(f"the encoder gave {len(vectors)} vectors for {len(batch)}")
             return np.asarray(vectors, dtype=np.float32)
 
-    def _next_batch(self) -> list[_Waiting]:
-        batch: list[_Waiting] = []
-        with self._lock:
-            for place, waiting in list(self._pending.items()):
-                if len(batch) == self._max_batch:
-                    break
-                if batch and not _alike(batch[0].window, waiting.window):
-                    continue
-                del self._pending[place]
-                if self._worth_encoding(waiting):
-                    batch.append(waiting)
-        return batch
-
-    def _worth_encoding(self, waiting: _Waiting) -> bool:
-        if waiting.future.done():  # given up by whoever asked
-            return False
-        if waiting.expires_s < time.monotonic():
-            self._refuse(waiting, Reason.ENCODER_TIMEOUT)
-            return False
-        return True
-
     def _answer(
-        self, batch: list[_Waiting], vectors: Vector | None, start_s: float, why: str = ""
+        self, batch: list[Waiting], vectors: Vector | None, start_s: float, why: str = ""
     ) -> None:
-        encode_ms = (time.monotonic() - start_s) * 1e3
+        encoder, encode_ms = self._encoder, (time.monotonic() - start_s) * 1e3
         for i, waiting in enumerate(batch):
             vector = None if vectors is None else vectors[i]
             fine = vector is not None and bool(np.isfinite(vector).all())
             refusal = None if fine else Reason.INVALID_INPUT
             queue_ms = (start_s - waiting.arrived_s) * 1e3
-            said = "" if fine else why or self._fault(waiting.window)
-            _settle(
-                waiting.future,
-                self._encoding(vector if fine else None, refusal, queue_ms, encode_ms, said),
-            )
+            said = "" if fine else why or _fault(encoder, waiting.window)
+            told = vector if fine else None
+            waiting.answer(_encoding(encoder, told, refusal, queue_ms, encode_ms, said))
 
-    def _fault(self, window: Window) -> str:
-        """What an encoder that can tell says of a window that it gave no vector for."""
-        fault = getattr(self._encoder, "fault", None)
-        return (fault and fault(window)) or "the encoder gave no finite vector"
-
-    def _refuse(self, waiting: _Waiting, reason: Reason) -> None:
+    def _refuse(self, waiting: Waiting, reason: Reason) -> None:
         queue_ms = (time.monotonic() - waiting.arrived_s) * 1e3
-        _settle(waiting.future, self._encoding(None, reason, queue_ms, 0.0))
-
-    def _encoding(
-        self,
-        vector: Vector | None,
-        refusal: Reason | None,
-        queue_ms: float,
-        encode_ms: float,
-        why: str = "",
-    ) -> Encoding:
-        space_id, encoder_id = self._encoder.space_id, self._encoder.encoder_id
-        return Encoding(vector, refusal, queue_ms, encode_ms, space_id, encoder_id, why)
+        waiting.answer(_encoding(self._encoder, None, reason, queue_ms, 0.0))
 
 
-def _by_age(a: _Waiting, b: _Waiting | None) -> tuple[_Waiting, _Waiting | None]:
-    """The newer first: two calls of one stream may overtake each other on their way."""
-    if b is None or a.window.end_ns >= b.window.end_ns:
-        return a, b
-    return b, a
+def _fault(encoder: Encoder, window: Window) -> str:
+    """What an encoder that can tell says of a window that it gave no vector for."""
+    fault = getattr(encoder, "fault", None)
+    return (fault and fault(window)) or "the encoder gave no finite vector"
 
 
-def _alike(a: Window, b: Window) -> bool:
-    return a.modality is b.modality and a.data.shape == b.data.shape
-
-
-def _settle(future: asyncio.Future[Encoding], outcome: Encoding | Exception) -> None:
-    """Hand the outcome to the loop that waits; one that gave up meanwhile is left alone."""
-
-    def settle() -> None:
-        if future.done():
-            return
-        if isinstance(outcome, Exception):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
-
-    future.get_loop().call_soon_threadsafe(settle)
+def _encoding(
+    encoder: Encoder,
+    vector: Vector | None,
+    refusal: Reason | None,
+    queue_ms: float,
+    encode_ms: float,
+    why: str = "",
+) -> Encoding:
+    space_id, encoder_id = encoder.space_id, encoder.encoder_id
+    return Encoding(vector, refusal, queue_ms, encode_ms, space_id, encoder_id, why)

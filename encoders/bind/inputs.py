@@ -9,6 +9,7 @@ import torch
 
 from bindstream.errors import InvalidInput
 from bindstream.types import Array, Modality, Window
+from encoders.imagebind.accepted import Accepted
 from encoders.imagebind.front_end_formats import FrontEnds
 from encoders.imagebind.inputs import Inputs
 from encoders.weights.card import Card
@@ -22,13 +23,14 @@ class Rows:
     def __init__(self, card: Card) -> None:
         torch.set_num_threads(1)
         self._config = card.config
+        self._accepted = Accepted(card)
         self._inputs = Inputs(card, FrontEnds.of(card.front_ends), torch.device("cpu"))
 
     def __call__(self, window: Window, name: object = None) -> Array:
         """One row, as `bind_data` describes it. Raises InvalidInput for a window with a fault,
         which begins with ``name`` (a file), else with its stream and seq."""
         size = self._config.image_size
-        fault = _frame_fault(window, size) or self._inputs.fault(window)
+        fault = _frame_fault(window, size) or self._accepted.fault(window)
         if fault:
             named = name or f"stream '{window.stream}' seq {window.seq}"
             raise InvalidInput(f"{named}: {fault}")

@@ -12,6 +12,7 @@ from torch import Tensor
 from bindstream.errors import InvalidInput, WeightsError
 from bindstream.types import Modality, Vector, Window
 from encoders.imagebind import frontends
+from encoders.imagebind.accepted import Accepted
 from encoders.imagebind.front_end_formats import FrontEnds
 from encoders.imagebind.inputs import Inputs
 from encoders.imagebind.offer import lacking, offer
@@ -69,6 +70,7 @@ class ImageBindEncoder:
             self._towers.load(self.modalities)
         choice = self._towers.choice
         self.encoder_id = self._identity()
+        self._accepted = Accepted(card)
         self._inputs = Inputs(card, FrontEnds.of(card.front_ends, front_ends), choice.device)
 
     def prepare(self, modality: Modality) -> None:
@@ -99,7 +101,7 @@ class ImageBindEncoder:
         """Why a window cannot be encoded, in words; None where it can."""
         if window.modality not in self.modalities:
             return f"these weights hold no {window.modality}"
-        return self._inputs.fault(window)
+        return self._accepted.fault(window)
 
     def encode_text(self, texts: list[str], _modality: Modality | None = None) -> Vector:
         """Words -> (B, dim) float32, unit norm each, the same for every modality. A word that the
@@ -144,7 +146,7 @@ class ImageBindEncoder:
         return modality
 
     def _usable(self, window: Window) -> bool:
-        fault = self._inputs.fault(window)
+        fault = self._accepted.fault(window)
         if fault:
             _log.warning("stream '%s' seq %d: not encoded: %s", window.stream, window.seq, fault)
         return fault is None
