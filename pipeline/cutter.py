@@ -8,9 +8,10 @@ from collections.abc import Callable
 from bindstream.formats import Sound, WindowFormat
 from bindstream.types import Sample, Window
 from pipeline.clock import LEAD_NS
+from pipeline.hole import Hole
 from pipeline.plan import StreamPlan
 from pipeline.teller import Teller
-from pipeline.windows import Hole, Windower, make_windower
+from pipeline.windows import Windower, make_windower
 
 
 class Cutter:
@@ -59,7 +60,7 @@ class Cutter:
             self._past.update(before.stats())
             self._teller.happened("format_changed", f"the encoder wants {form}, not {self._form}")
         self._form = form
-        self._teller.clock.lead_ns = max(LEAD_NS, windower.length_ns + windower.hop_ns)
+        self._teller.clock.lead_ns = max(LEAD_NS, sum(windower.grid))
         return windower
 
 

@@ -1,4 +1,4 @@
-"""Which of the newest samples of sound were heard, and which are silence put in for what is lost."""
+"""Which of the newest samples of sound were heard, and which are silence for what was lost."""
 
 from __future__ import annotations
 

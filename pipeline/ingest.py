@@ -24,10 +24,10 @@ from pipeline.border import counted, rate_of, why_of
 from pipeline.capture import Capture, Handover
 from pipeline.cutter import Cutter
 from pipeline.direct import direct
+from pipeline.hole import Hole
 from pipeline.inquiry import Inquiry
 from pipeline.plan import StreamPlan
 from pipeline.teller import Teller
-from pipeline.windows import Hole
 from sensors import load
 
 STATE_EVERY_S = 1.0

@@ -1,8 +1,8 @@
 """Samples -> windows, in event time. Pure: no clock, no sleep, no thread.
 
 A windower puts the samples of one stream in order (``pipeline.order``), lays windows on the
-Unix grid of the hop, and gives each window or hole its seq. What a window holds is the matter
-of its modality: ``audio_window``, ``frame_window``, ``imu_window``.
+Unix grid of the hop (``grid``), and gives each window or hole its seq (``series``). What a window
+holds is the matter of its modality: ``audio_window``, ``frame_window``, ``imu_window``.
 
 A window is complete once a sample shows that time has passed its end: event time alone closes
 windows, so a recording gives the same windows as the live run.
@@ -10,61 +10,17 @@ windows, so a recording gives the same windows as the live run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from typing import Any, Protocol, TypeAlias
 
 from bindstream.errors import ConfigError
 from bindstream.formats import Map, Motion, Sound, WindowFormat, checked
-from bindstream.types import Array, Sample, Stamped, Window
+from bindstream.types import Sample, Stamped
+from pipeline.content import Content
+from pipeline.grid import Grid
+from pipeline.hole import Outcome
 from pipeline.order import Order
 from pipeline.piece import Piece
-
-
-class Hole(Stamped, frozen=True, kw_only=True):
-    """A stretch without usable data: [start_ns, end_ns) covers all windows that were not cut.
-
-    A whole outage is one Hole with one seq, told when the stream is back (or flushed), to be
-    published as a tombstone ``sensor_gap`` (``paused`` where the shell knows better).
-    """
-
-
-Outcome: TypeAlias = Window | Hole
-
-
-class Content(Protocol):
-    """The samples of one modality, and how a window is made of them.
-
-    ``first_ns``: time of the first sample since the start (or restart); None before it.
-    ``jitter_ns``: stamps that step back by no more are not out of order.
-    """
-
-    jitter_ns: int
-
-    @property
-    def first_ns(self) -> int | None: ...
-
-    def accepts(self, data: Array) -> bool:
-        """Whether the data is what ``Sample`` promises for this modality."""
-
-    def take(self, sample: Sample) -> Iterator[int]:
-        """Store a sample, in steps; after each say up to when (exclusive) all is known, so
-        that windows are cut before more is stored."""
-
-    def cut(self, start_ns: int, end_ns: int) -> Piece | None:
-        """The content of [start_ns, end_ns); None where it holds too little."""
-
-    def next_ns(self, after_ns: int) -> int | None:
-        """Time of the earliest stored sample not before ``after_ns``."""
-
-    def forget(self, before_ns: int) -> None:
-        """No window will start before that any more."""
-
-    def restart(self) -> None:
-        """Forget all samples."""
-
-    def stats(self) -> dict[str, int]:
-        """Counts of its own."""
+from pipeline.series import Series
 
 
 class Windower:
@@ -75,23 +31,19 @@ class Windower:
     windows they are, and the seq of the first.
     """
 
-    def __init__(
-        self, of: Stamped, content: Content, order: Order, length_ns: int, hop_ns: int
-    ) -> None:
-        self.length_ns, self.hop_ns = length_ns, hop_ns
-        self._of, self._content, self._order = of, content, order
-        self._seq = of.seq
-        self._cuts = self._holes = self._invalid = 0
+    def __init__(self, of: Stamped, content: Content, order: Order, grid: Grid) -> None:
+        self.grid = grid
+        self._content, self._order = content, order
+        self._series = Series(of)
+        self._invalid = 0
         self._next_end_ns: int | None = None
-        self._began = False
-        self._hole: tuple[int, int] | None = None
         self.known_ns: int | None = None
         """All windows that end by then were given; None before the first sample."""
 
     @property
     def seq(self) -> int:
         """Of the next window or hole."""
-        return self._seq
+        return self._series.seq
 
     def push(self, sample: Sample) -> list[Outcome]:
         """Take one sample; return what it completed, in the order of seq. Never raises for
@@ -114,12 +66,12 @@ class Windower:
         for item in self._order.flush():
             if item is not None:
                 outcomes += self._take(item, item.arrival_ns)
-        return outcomes + self._end_hole()
+        return [*outcomes, *self._series.end_hole()]
 
     def stats(self) -> dict[str, int]:
         """Counts since the start: samples, late, duplicate, backward, outlier, restart,
         invalid, cut, holes, and those of the modality."""
-        own = {"invalid": self._invalid, "cut": self._cuts, "holes": self._holes}
+        own = {"invalid": self._invalid, "cut": self._series.cuts, "holes": self._series.holes}
         return self._order.stats() | own | self._content.stats()
 
     def _take(self, sample: Sample, arrival_ns: int) -> list[Outcome]:
@@ -133,69 +85,41 @@ class Windower:
         self.known_ns = known_until_ns
         end_ns = self._next_end()
         while end_ns is not None and end_ns <= known_until_ns:
-            start_ns = end_ns - self.length_ns
+            start_ns = end_ns - self.grid.length_ns
             piece = self._piece(start_ns, end_ns)
             if piece is None:
                 next_ns = self._skip(end_ns, known_until_ns)
-                self._widen_hole(start_ns, next_ns - self.hop_ns)
+                self._series.widen_hole(start_ns, next_ns - self.grid.hop_ns)
             else:
-                next_ns = end_ns + self.hop_ns
-                outcomes += [*self._end_hole(), self._cut(piece, start_ns, end_ns, arrival_ns)]
-            self._content.forget(next_ns - self.length_ns)
+                next_ns = end_ns + self.grid.hop_ns
+                outcomes += self._series.windows(piece, start_ns, end_ns, arrival_ns)
+            self._content.forget(next_ns - self.grid.length_ns)
             self._next_end_ns = end_ns = next_ns
         return outcomes
 
     def _next_end(self) -> int | None:
         first_ns = self._content.first_ns
         if self._next_end_ns is None and first_ns is not None:
-            self._next_end_ns = -(-(first_ns + self.length_ns) // self.hop_ns) * self.hop_ns
+            self._next_end_ns = self.grid.first_end_ns(first_ns)
         return self._next_end_ns
 
     def _piece(self, start_ns: int, end_ns: int) -> Piece | None:
         first_ns = self._content.first_ns
-        if not self._began and (first_ns is None or start_ns < first_ns):
+        if not self._series.began and (first_ns is None or start_ns < first_ns):
             return None  # the start of data has moved, as stamps were smoothed
         return self._content.cut(start_ns, end_ns)
 
     def _skip(self, end_ns: int, known_until_ns: int) -> int:
         """The end of the next window that may hold data, however long the outage was."""
-        data_ns = self._content.next_ns(end_ns + self.hop_ns - self.length_ns)
+        next_ns = end_ns + self.grid.hop_ns
+        data_ns = self._content.next_ns(next_ns - self.grid.length_ns)
         until_ns = known_until_ns if data_ns is None else min(data_ns, known_until_ns)
-        return max(end_ns + self.hop_ns, (until_ns // self.hop_ns + 1) * self.hop_ns)
-
-    def _cut(self, piece: Piece, start_ns: int, end_ns: int, arrival_ns: int) -> Window:
-        self._began = True
-        self._cuts += 1
-        return Window(
-            **self._stamp(start_ns, end_ns),
-            data=piece.data,
-            meta=piece.meta,
-            n_missing=piece.n_missing,
-            captured_ns=arrival_ns,
-        )
-
-    def _stamp(self, start_ns: int, end_ns: int) -> dict[str, Any]:
-        """Of the next window or hole."""
-        self._seq += 1
-        place = {"seq": self._seq - 1, "start_ns": start_ns, "end_ns": end_ns}
-        return self._of.stamp() | place
-
-    def _widen_hole(self, start_ns: int, end_ns: int) -> None:
-        if self._began:  # before the first window it is start-up, not an outage
-            self._hole = (self._hole[0] if self._hole else start_ns, end_ns)
-
-    def _end_hole(self) -> list[Outcome]:
-        if self._hole is None:
-            return []
-        (start_ns, end_ns), self._hole = self._hole, None
-        self._holes += 1
-        return [Hole(**self._stamp(start_ns, end_ns))]
+        return max(next_ns, self.grid.end_after_ns(until_ns))
 
     def _restart(self) -> list[Outcome]:
         self._content.restart()
         self._next_end_ns = None
-        self._began = False
-        return self._end_hole()
+        return self._series.restart()
 
 
 def make_windower(
@@ -210,16 +134,16 @@ def make_windower(
     not of the modality.
     """
     length_s = length_of(checked(of.modality, form), hop_s)
-    length_ns, hop_ns = round(length_s * 1e9), round(hop_s * 1e9)
-    if length_ns <= 0 or hop_ns <= 0 or rate_hz <= 0 or lateness_s < 0:
+    grid = Grid(round(length_s * 1e9), round(hop_s * 1e9))
+    if grid.length_ns <= 0 or grid.hop_ns <= 0 or rate_hz <= 0 or lateness_s < 0:
         raise ConfigError(
             f"{of.modality} window: length_s, hop_s and rate_hz must be above 0 and lateness_s not "
             f"below, got {length_s}, {hop_s}, {rate_hz}, {lateness_s}"
         )
-    content = _content(form, length_ns, hop_ns, rate_hz)
+    content = _content(form, grid, rate_hz)
     period_ns = round(1e9 / rate_hz)
     order = Order(period_ns, lateness_ns=round(lateness_s * 1e9), slack_ns=content.jitter_ns)
-    return Windower(of, content, order, length_ns, hop_ns)
+    return Windower(of, content, order, grid)
 
 
 def length_of(form: WindowFormat, hop_s: float) -> float:
@@ -227,11 +151,11 @@ def length_of(form: WindowFormat, hop_s: float) -> float:
     return hop_s if form.length_s is None else float(form.length_s)
 
 
-def _content(form: WindowFormat, length_ns: int, hop_ns: int, rate_hz: float) -> Content:
+def _content(form: WindowFormat, grid: Grid, rate_hz: float) -> Content:
     if isinstance(form, Sound):
         from pipeline.audio_window import AudioContent
 
-        return AudioContent(form, round(rate_hz), hop_ns)
+        return AudioContent(form, round(rate_hz), grid.hop_ns)
     if isinstance(form, Motion):
         from pipeline.imu_window import ImuContent
 
@@ -244,4 +168,4 @@ def _content(form: WindowFormat, length_ns: int, hop_ns: int, rate_hz: float) ->
     if form.frames == 1:
         make_still = partial(frame_window.still_picture, form=form)
         return frame_window.NewestFrame(frame_window.is_picture, make_still)
-    return frame_window.StackContent(form, length_ns, hop_ns)
+    return frame_window.StackContent(form, grid.length_ns, grid.hop_ns)

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from bindstream.types import Meta, Sample, Window
-from pipeline.windows import Hole, Outcome
+from pipeline.hole import Hole, Outcome
 
 MS = 1_000_000
 T0 = 1_700_000_000 * 10**9

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bindstream.formats import Sound
 from bindstream.types import Modality, Window
-from pipeline.windows import Hole, Outcome, Windower, make_windower
+from pipeline.hole import Hole, Outcome
+from pipeline.windows import Windower, make_windower
 from tests.pipeline.messages import of
 from tests.pipeline.oracle import MS, T0, outcomes, plain, sample
 

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from bindstream.formats import Motion
 from bindstream.types import ImuMeta, Modality, Window
+from pipeline.hole import Hole, Outcome
 from pipeline.imu_statistics import STD_FLOOR
-from pipeline.windows import Hole, Outcome, Windower, make_windower
+from pipeline.windows import Windower, make_windower
 from tests.pipeline.messages import of
 from tests.pipeline.oracle import MS, T0, in_order, outcomes, plain, sample, schedules
 

@@ -10,7 +10,8 @@ import pytest
 from bindstream.errors import ConfigError, InvalidInput
 from bindstream.formats import Map
 from bindstream.types import Modality, Window
-from pipeline.windows import Hole, Outcome, Windower, make_windower
+from pipeline.hole import Hole, Outcome
+from pipeline.windows import Windower, make_windower
 from tests.pipeline.messages import of
 from tests.pipeline.oracle import ARRIVAL_NS, MS, T0, sample
 
