@@ -18,6 +18,7 @@ from bindstream.types import Array
 from encoders.files import advice as words
 from encoders.files.decoding import decoding, is_npy, npy
 from encoders.files.imu import read_imu as read_imu
+from encoders.files.radiometric import kelvin_of
 from encoders.files.sound import read_audio as read_audio
 from encoders.files.video import read_video as read_video
 from encoders.files.video import video_length as video_length
@@ -66,16 +67,19 @@ def read_thermal(
     rows: thermal.Rows | None = None,
     advice: words.Advice = words.EMBED,
 ) -> Array:
-    """``.npy``, 16-bit picture or float TIFF -> float32 (H, W) kelvin; or a grey 8-bit picture as
-    the camera shows it (0..255 taken as equal steps).
+    """``.npy``, 16-bit picture or float TIFF, or FLIR's radiometric JPEG -> float32 (H, W) kelvin;
+    or a grey 8-bit picture as the camera shows it (0..255 taken as equal steps).
 
     ``unit_k``: kelvin per step; None: 0.01 for whole numbers, 1 for floats. ``offset_k`` is added.
     ``rows``: the lines that are picture, the rest is telemetry.
     """
     with decoding(path, _MEASURES):
-        frame = npy(path) if is_npy(path) else _one(path)
+        if (frame := kelvin_of(path)) is not None:
+            unit_k, offset_k = None, 0.0  # it says itself what its counts are
+        else:
+            frame = npy(path) if is_npy(path) else _one(path)
         if frame.dtype == np.uint8:
-            return thermal.cropped(_as_shown(path, frame), rows)
+            return thermal.cropped(_as_shown(frame), rows)
         kelvin = thermal.cropped(thermal.kelvin(frame, unit_k, offset_k), rows)
         if doubt := thermal.telemetry(kelvin.shape, rows):
             raise words.refusal(doubt, advice, "rows")
@@ -94,23 +98,16 @@ def read_thermal(
         return kelvin
 
 
-def _as_shown(path: Path, pixels: Array) -> Array:
+def _as_shown(pixels: Array) -> Array:
     if pixels.ndim == 3 and pixels.shape[2] == 3 and picture.is_grey(pixels):
         pixels = pixels[:, :, 1]
     if pixels.ndim != 2 or not pixels.size:
-        kind = "an R-JPEG's picture" if _is_r_jpeg(path) else f"{pixels.dtype} {pixels.shape}"
+        kind = f"{pixels.dtype} {pixels.shape}"
         raise InvalidInput(
             f"wants kelvin, or the grey picture of a thermal camera, got {kind}: false colours are"
             " no temperatures; export its radiometric data as 16-bit or float TIFF, or .npy"
         )
     return pixels.astype(np.float32)
-
-
-def _is_r_jpeg(path: Path) -> bool:
-    """FLIR's radiometric JPEG: false colours, and the counts in segments that nobody else reads."""
-    with path.open("rb") as file:
-        head = file.read(1 << 16)
-    return head.startswith(b"\xff\xd8") and b"FLIR\0" in head
 
 
 def _one(path: Path) -> Array:
