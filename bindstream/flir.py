@@ -132,7 +132,9 @@ def _of_segments(data: bytes) -> bytes | None:
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != 0xDA:
         size = int.from_bytes(data[at + 2 : at + 4], "big")
         body = data[at + 4 : at + 2 + size]
-        if data[at + 1] == 0xE1 and body.startswith(SEGMENT) and len(body) > 8:
+        if data[at + 1] == 0xE1 and body.startswith(SEGMENT):
+            if len(body) <= 8:
+                raise InvalidInput("is a damaged radiometric JPEG: a segment is cut off")
             parts[body[6]], last = body[8:], body[7]
         at += 1 if data[at + 1] == 0xFF else 2 + max(size, 2)
     if not parts:

@@ -68,9 +68,15 @@ class Camera:
     @property
     def counters(self) -> dict[str, int]:
         """``skipped``: frames passed over because a newer one waited; ``bad``: no pictures;
-        ``resized``: times that the size changed."""
+        ``resized``: times that the size changed; ``stale``: frames equal to the one before."""
         video = self._video
-        return {"skipped": video.skipped, "bad": video.bad, "resized": video.resized}
+        counts = {"skipped": video.skipped, "bad": video.bad, "resized": video.resized}
+        return counts | {"stale": video.still.stale}
+
+    @property
+    def stalled(self) -> str:
+        """In words, when the source repeats its last frame; "" when it does not."""
+        return self._video.still.why(self.rate_hz)
 
     def open(self, now_ns: Clock) -> None:
         """See sensors.driver.Driver."""

@@ -76,8 +76,14 @@ class DepthCamera:
 
     @property
     def counters(self) -> dict[str, int]:
-        """``skipped``: frames passed over because a newer one waited; ``bad``: no pictures."""
-        return {"skipped": self._raw.skipped, "bad": self._raw.bad}
+        """``skipped``: frames passed over because a newer one waited; ``bad``: no pictures;
+        ``stale``: frames equal to the one before."""
+        return {"skipped": self._raw.skipped, "bad": self._raw.bad, "stale": self._raw.stale}
+
+    @property
+    def stalled(self) -> str:
+        """In words, when the source repeats its last frame; "" when it does not."""
+        return self._raw.stalled
 
     def open(self, now_ns: Clock) -> None:
         """See sensors.driver.Driver; also refuses frames that lie beyond any scene."""

@@ -12,7 +12,6 @@ from sensors import options
 from sensors.device_clock import DeviceClock
 from sensors.driver import Clock
 from sensors.lepton import Telemetry
-from sensors.stillness import Stillness
 from sensors.thermal_counts import counts
 from sensors.video.ask import Frame, ask
 from sensors.video.raw16 import Raw16
@@ -81,8 +80,6 @@ class ThermalCamera:
             raw=True,
         )
         self.latency_ms = asked.latency_ms
-        self._live = asked.is_device or asked.is_url
-        self._stillness = Stillness()
         self._raw = Raw16(asked, layout)
         self._clock: DeviceClock | None = None
         self._number: int | None = None
@@ -98,17 +95,16 @@ class ThermalCamera:
         are no temperature; ``shutter``: that a Lepton says are of its shutter; ``repeated``: that
         it says came before; ``stale``: equal to the one before."""
         counts = {"skipped": self._raw.skipped, "bad": self._raw.bad}
-        return counts | self._passed | {"stale": self._stillness.stale}
+        return counts | self._passed | {"stale": self._raw.stale}
 
     @property
     def stalled(self) -> str:
         """In words, when the source repeats its last frame; "" when it does not."""
-        return self._stillness.why(self.rate_hz)
+        return self._raw.stalled
 
     def open(self, now_ns: Clock) -> None:
         """See sensors.driver.Driver; also refuses counts that are no temperature of a scene."""
         frame = self._raw.open(now_ns)
-        self._stillness.forget()
         self._clock = self._number = None
         try:
             kelvin, told = self._counts.read(frame)
@@ -126,8 +122,6 @@ class ThermalCamera:
         frame = self._raw.next(timeout_s)
         if frame is None:
             return []
-        if self._live:
-            self._stillness.see(frame.pixels, frame.arrival_ns)
         try:
             kelvin, told = self._counts.read(frame.pixels)
             reason, why = self._passes(kelvin, frame, told)

@@ -17,6 +17,7 @@ from bindstream.errors import WrongFormat
 from bindstream.types import Array
 from sensors import options
 from sensors.driver import Clock
+from sensors.stillness import Stillness
 
 MAX_PIXELS = 100_000_000
 MIN_SIDE = 8
@@ -110,12 +111,14 @@ class Frame:
 class Video(Protocol):
     """An opened source. ``rate_hz`` is None until it is known.
 
-    ``skipped`` counts frames that were passed over, ``resized`` changes of the size.
+    ``skipped`` counts frames that were passed over, ``resized`` changes of the size. ``still``
+    tells whether a live source is frozen.
     """
 
     rate_hz: float | None
     skipped: int
     resized: int
+    still: Stillness
 
     @property
     def bad(self) -> int:

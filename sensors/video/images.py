@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from bindstream.errors import DeviceUnavailable, WrongFormat
+from bindstream.errors import DeviceUnavailable, InvalidInput, WrongFormat
 from bindstream.types import Array
 from sensors.video.ask import Ask
 from sensors.video.opencv import cv2
+from sensors.video.radiometric import kelvin_of
 
 BLOCK = 16
 """Pages read at once: OpenCV walks to each from the first."""
@@ -48,8 +49,7 @@ class ImageReader:
         pages, number = self._page
         pixels = pages.read(number)
         if pixels is None and not self._began:
-            what = f"{pages.named(number)} is not a picture that OpenCV can read"
-            raise WrongFormat(self._asked.stream, what)
+            raise WrongFormat(self._asked.stream, f"{pages.named(number)} {pages.why}")
         self._began = True
         return pixels
 
@@ -68,6 +68,7 @@ class Pages:
 
     def __init__(self, asked: Ask, path: Path) -> None:
         self.path = path
+        self.why = "is not a picture that OpenCV can read"
         self._how = cv2.IMREAD_UNCHANGED if asked.raw else cv2.IMREAD_COLOR
         self.count = max(1, cv2.imcount(str(path), self._how))
         self._block: tuple[int, list[Array]] = 0, []
@@ -81,6 +82,13 @@ class Pages:
     def read(self, number: int) -> Array | None:
         """One of them, from 0; None where it is no picture."""
         pixels: Array | None
+        if self._how == cv2.IMREAD_UNCHANGED:
+            try:
+                if (kelvin := kelvin_of(self.path)) is not None:
+                    return kelvin
+            except InvalidInput as error:
+                self.why = str(error)
+                return None
         if self.count == 1:
             pixels = cv2.imread(str(self.path), self._how)
             return pixels

@@ -13,6 +13,7 @@ import time
 from bindstream.errors import DeviceLost
 from bindstream.types import Array
 from sensors.driver import Clock
+from sensors.stillness import Stillness
 from sensors.video.ask import Ask, Frame, check_rate, check_sane, check_size
 from sensors.video.backlog import Backlog, SeenRate, measured_hz
 from sensors.video.connect import connect, set_up
@@ -28,6 +29,7 @@ class LiveVideo:
         self.rate_hz: float | None = asked.rate_hz
         self.skipped = 0
         self.resized = 0
+        self.still = Stillness()
         self._asked = asked
         self._past_bad = 0
         self._size: tuple[int, ...] = ()
@@ -85,6 +87,7 @@ class LiveVideo:
             pixels = grabber.as_sent(pixels)
         check_size(asked, pixels)
         self._size = pixels.shape[:2]
+        self.still.forget()
         if asked.is_url and asked.rate_hz is not None:
             check_rate(asked, measured_hz(grabber, self.rate_hz), NETWORK_TOLERANCE)
         # probing a stream has queued some frames up
@@ -107,6 +110,7 @@ class LiveVideo:
             return None
         check_sane(self._asked, pixels)
         self._note_size(pixels)
+        self.still.see(pixels, arrival_ns)
         return Frame(pixels, arrival_ns, arrival_ns)
 
     def _note_size(self, pixels: Array) -> None:

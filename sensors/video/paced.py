@@ -10,6 +10,7 @@ from typing import Protocol
 from bindstream.errors import DeviceLost, DeviceUnavailable, StreamEnded, WrongFormat
 from bindstream.types import Array
 from sensors.driver import Clock
+from sensors.stillness import Stillness
 from sensors.video.ask import Ask, Frame, check_rate, check_sane, check_size, end_of
 from sensors.video.images import ImageReader
 from sensors.video.opencv import cv2
@@ -132,6 +133,7 @@ class PacedVideo:
         self.skipped = 0
         self.bad = 0
         self.resized = 0
+        self.still = Stillness()  # what a file holds is right, also one picture
         self._asked = asked
         self._reader: Reader | None = None
         self._pending: Array | None = None

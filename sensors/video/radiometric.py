@@ -7,20 +7,23 @@ from pathlib import Path
 import numpy as np
 
 from bindstream import flir
-from bindstream.errors import InvalidInput
 from bindstream.types import Array
 from sensors.video.opencv import cv2
 
 
 def kelvin_of(path: Path) -> Array | None:
-    """(H, W) float32 kelvin; None where a file is none of FLIR's, or cannot be read."""
+    """(H, W) float32 kelvin; None where a file is none of FLIR's, or cannot be read.
+
+    Raises InvalidInput for one that is damaged.
+    """
     try:
         with path.open("rb") as file:
             if not file.read(4).startswith((b"\xff\xd8", *flir.HEADS)):
                 return None
-        found = flir.radiometric(path.read_bytes(), _png)
-    except (OSError, InvalidInput):
+        data = path.read_bytes()
+    except OSError:
         return None
+    found = flir.radiometric(data, _png)
     return found.kelvin() if found else None
 
 

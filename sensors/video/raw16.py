@@ -43,6 +43,16 @@ class Raw16:
         """Frames that were no picture."""
         return self._video.bad
 
+    @property
+    def stale(self) -> int:
+        """Frames that were equal to the one before."""
+        return self._video.still.stale
+
+    @property
+    def stalled(self) -> str:
+        """In words, when a live source is frozen; "" when it is not."""
+        return self._video.still.why(self.rate_hz)
+
     def open(self, now_ns: Clock) -> Array:
         """Open and return the first frame, decoded. Raises DeviceUnavailable, WrongFormat."""
         pixels = self._video.open(now_ns)

@@ -10,6 +10,7 @@ from PIL import Image
 from bindstream.errors import InvalidInput
 from encoders.files import read as files
 from encoders.files.advice import BIND
+from tests.devices import thermal_frames
 
 RNG = np.random.default_rng(1)
 
@@ -150,9 +151,13 @@ def test_false_colours_are_no_temperatures(tmp_path):
     assert np.abs(grey - ramp).max() < 4
     Image.fromarray(ramp).convert("P").save(tmp_path / "p.png")
     assert np.array_equal(files.read_thermal(tmp_path / "p.png"), ramp)
+    whole = thermal_frames.scenery(48, 64)
+    flir = thermal_frames.radiometric_jpeg(thermal_frames.fff(thermal_frames.seen(whole)))
+    (tmp_path / "w.jpg").write_bytes(flir)
+    assert np.abs(files.read_thermal(tmp_path / "w.jpg", 0.04, 273.15) - whole).max() <= 0.1
     flir = (tmp_path / "c.jpg").read_bytes()
     (tmp_path / "r.jpg").write_bytes(flir[:2] + b"\xff\xe1\x00\x08FLIR\x00\x01" + flir[2:])
-    with pytest.raises(InvalidInput, match="an R-JPEG's picture: false colours"):
+    with pytest.raises(InvalidInput, match=r"r\.jpg: is a damaged radiometric JPEG"):
         files.read_thermal(tmp_path / "r.jpg")
 
 

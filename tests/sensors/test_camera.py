@@ -477,3 +477,22 @@ def test_a_damaged_place_in_a_file_is_not_its_end(tmp_path):
     camera = Camera("cam", source=str(path))
     samples = played(camera)
     assert samples[-1].t_ns - samples[0].t_ns > 0.8e9
+
+
+def test_a_camera_that_repeats_its_last_frame_is_stalled(opened):
+    """Breaks if a server that is frozen on one picture passes for live, or its return is not seen.
+    A picture that changes by one grey level is alive."""
+    with MjpegServer(lambda i: grey(i) + np.uint8(2 * (i % 2))) as server:
+        camera = opened(source=server.url)
+        read_for(camera, 1.0)
+        assert (camera.stalled, camera.counters["stale"]) == ("", 0)
+        server.picture = grey
+        deadline_s = time.monotonic() + 20
+        while not camera.stalled and time.monotonic() < deadline_s:
+            camera.read(0.2)
+        assert "the source is frozen" in camera.stalled
+        assert camera.counters["stale"] >= 3
+        server.picture = lambda i: grey(i) + np.uint8(2 * (i % 2))
+        while camera.stalled and time.monotonic() < deadline_s:
+            camera.read(0.2)
+    assert camera.stalled == ""

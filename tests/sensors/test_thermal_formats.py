@@ -152,6 +152,19 @@ def test_radiometric_jpegs_are_frames_of_the_driver(tmp_path):
     assert error_k(samples[0].data, wanted) <= 0.1
 
 
+def test_a_damaged_radiometric_jpeg_costs_its_frame(tmp_path):
+    """Breaks if one bad file ends the stream, or the first one's reason is not told."""
+    good = frames.radiometric_jpeg(frames.fff(frames.seen(scenery(240, 320))))
+    for n, data in enumerate([good, good[:30_000], good]):
+        (tmp_path / f"ir_{n}.jpg").write_bytes(data)
+    camera = ThermalCamera("t", source=str(tmp_path / "ir_%d.jpg"), rate_hz=9)
+    assert len(played(camera)) == 2
+    assert camera.counters["bad"] == 1
+    alone = ThermalCamera("t", source=str(tmp_path / "ir_1.jpg"), rate_hz=9)
+    with pytest.raises(WrongFormat, match=r"ir_1\.jpg is a damaged radiometric JPEG"):
+        alone.open(time.time_ns)
+
+
 def test_counts_of_radiation_take_their_constants(tmp_path):
     """Breaks if a TIFF of FLIR counts can only be read as if they were linear."""
     wanted = scenery(120, 160)
