@@ -15,12 +15,12 @@ from pathlib import Path
 
 from bindstream.errors import ConfigError, InvalidInput
 from bindstream.types import DepthMeta, Modality, Sample
-from sensors.recording import definitions as ros
 from sensors.recording.mcap_file import McapFile
 from sensors.recording.sqlite_bag import SqliteBag
 from sensors.recording.topic import File, Recorded, Topic
 from sensors.recording.track import Track
-from sensors.recording.unpacking import (
+from sensors.ros2 import definitions as ros
+from sensors.ros2.unpacking import (
     KINDS,
     Reading,
     depth_meta,

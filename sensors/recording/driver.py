@@ -14,7 +14,7 @@ from sensors.driver import Clock
 from sensors.recording.folder import Units
 from sensors.recording.opening import opened
 from sensors.recording.track import Recording, Track
-from sensors.recording.unpacking import Reading
+from sensors.ros2.unpacking import Reading
 
 SAMPLES_AT_ONCE, BYTES_AT_ONCE = 256, 8 << 20
 LOOK_S = 0.005

@@ -30,9 +30,9 @@ from bindstream.errors import ConfigError, InvalidInput
 from bindstream.imu_columns import Columns
 from bindstream.types import Array, Modality, Sample
 from sensors.recording.bag import LACKS_CAMERA, stream_name
-from sensors.recording.packing import measured
 from sensors.recording.track import Track
-from sensors.recording.unpacking import Reading
+from sensors.ros2.packing import measured
+from sensors.ros2.unpacking import Reading
 from sensors.video.opencv import cv2
 
 PICTURES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp"}

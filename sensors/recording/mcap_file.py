@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from bindstream.errors import ConfigError, MissingExtra
-from sensors.recording.definitions import EXTRA
 from sensors.recording.topic import Recorded, Topic, Wanted
+from sensors.ros2.definitions import EXTRA
 
 MAGIC = b"\x89MCAP0\r\n"
 SCHEMA, CHANNEL, MESSAGE, CHUNK, METADATA, DATA_END = 0x03, 0x04, 0x05, 0x06, 0x0C, 0x0F

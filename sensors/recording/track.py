@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bindstream.types import DepthMeta, Modality, Sample
-from sensors.recording.unpacking import Reading
+from sensors.ros2.unpacking import Reading
 
 
 @dataclass(frozen=True, slots=True)

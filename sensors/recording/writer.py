@@ -12,10 +12,10 @@ from typing import Any
 
 from bindstream.types import DepthMeta, Modality, Sample
 from bindstream.wire import Message
-from sensors.recording import definitions as ros
 from sensors.recording.bag import BASELINE, FX, MODALITY, RATE, STREAM
-from sensors.recording.packing import Codec, packings
-from sensors.recording.sayings import said
+from sensors.ros2 import definitions as ros
+from sensors.ros2.packing import Codec, packings
+from sensors.ros2.sayings import said
 
 CHUNK_BYTES = 32 << 20
 """More than any usual message: a chunk is closed by ``flush`` long before."""

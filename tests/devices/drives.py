@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from bindstream.types import SENSED, Array, DepthMeta, Modality, Sample
-from sensors.recording.packing import Codec
 from sensors.recording.writer import RecordingWriter
+from sensors.ros2.packing import Codec
 
 LOSSLESS = Codec(None)
 STARTS_NS = 1_700_000_000 * 10**9

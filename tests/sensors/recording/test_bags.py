@@ -18,7 +18,7 @@ from bindstream.errors import ConfigError
 from bindstream.types import DepthMeta, Modality, Sample
 from sensors.recording.bag import LACKS_CAMERA, Bag
 from sensors.recording.opening import opened
-from sensors.recording.unpacking import Reading
+from sensors.ros2.unpacking import Reading
 from tests.devices.drives import STARTS_NS
 
 STORE = get_typestore(Stores.ROS2_HUMBLE)

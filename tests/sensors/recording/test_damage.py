@@ -11,7 +11,7 @@ import pytest
 from bindstream.types import Modality, Sample
 from sensors.recording.bag import Bag
 from sensors.recording.mcap_file import McapFile
-from sensors.recording.unpacking import Reading
+from sensors.ros2.unpacking import Reading
 from tests.devices.drives import drive, write
 
 CUTS = 1_000

@@ -13,7 +13,7 @@ from bindstream.errors import ConfigError
 from bindstream.types import Modality, Sample
 from sensors.recording.folder import LACKS_RATE, LACKS_UNITS, NOWHEN_NS, Units, time_of
 from sensors.recording.opening import opened
-from sensors.recording.unpacking import Reading
+from sensors.ros2.unpacking import Reading
 
 START_NS = 1_700_000_000 * 10**9
 G = 9.80665

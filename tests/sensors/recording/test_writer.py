@@ -29,9 +29,9 @@ from bindstream.types import (
     Tombstone,
 )
 from sensors.recording.bag import Bag
-from sensors.recording.packing import Codec
-from sensors.recording.unpacking import Reading
 from sensors.recording.writer import LOSSES, RecordingWriter
+from sensors.ros2.packing import Codec
+from sensors.ros2.unpacking import Reading
 from tests.devices.drives import (
     CAMERA,
     LOSSLESS,

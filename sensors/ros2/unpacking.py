@@ -1,4 +1,4 @@
-"""A message of a recording -> the sample that it stands for: ours, and those of ROS 2 robots.
+"""A message of ROS 2 -> the sample that it stands for: ours, and those of ROS 2 robots.
 
 Anybody's bag may hold anything: what cannot be read raises InvalidInput, which says what it is.
 """
@@ -13,8 +13,8 @@ import numpy as np
 
 from bindstream.errors import InvalidInput
 from bindstream.types import Array, DepthMeta, Modality, Sample
-from sensors.recording import definitions as ros
-from sensors.recording.packing import FULL_SCALE, measured
+from sensors.ros2 import definitions as ros
+from sensors.ros2.packing import FULL_SCALE, measured
 from sensors.video.opencv import cv2
 
 AHEAD_NS, BEHIND_NS = 1_000_000_000, 60_000_000_000

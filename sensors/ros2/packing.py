@@ -21,7 +21,7 @@ import numpy as np
 
 from bindstream import depth, thermal
 from bindstream.types import Array, DepthMeta, Modality, Sample
-from sensors.recording import definitions as ros
+from sensors.ros2 import definitions as ros
 from sensors.video.opencv import cv2
 
 QUALITY = 95

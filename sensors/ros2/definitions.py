@@ -1,4 +1,4 @@
-"""What the messages of a recording are: ROS 2's where they exist, ours where they do not.
+"""What the messages are: ROS 2's where they exist, ours where they do not.
 
 Message bytes are CDR, as ROS 2 has them; ``rosbags`` packs and unpacks it. The texts below stand in
 each file as its schema (``ros2msg``), so that a reader needs nothing of us to understand it.

@@ -1,4 +1,4 @@
-"""What a robot said -> messages of a recording: embeddings, dropped windows, scenes, events."""
+"""What a robot said -> messages of ROS 2: embeddings, dropped windows, scenes, events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from bindstream.types import Embedding, Event, Health, Scene, Stamped, Tombstone
 from bindstream.wire import Message
-from sensors.recording import definitions as ros
+from sensors.ros2 import definitions as ros
 
 _WINDOW = ("robot", "stream", "epoch", "seq", "start_ns", "end_ns", "published_ns")
 _OF_EMBEDDING = ("captured_ns", "windowed_ns", "encoded_ns", "queue_ms", "encode_ms", "n_missing",
