@@ -12,6 +12,7 @@ DRIVERS = {
     "depth": "sensors.depth:DepthCamera",
     "thermal": "sensors.thermal:ThermalCamera",
     "imu": "sensors.imu:SerialImu",
+    "realsense": "sensors.realsense:RealSense",
     "push": "sensors.push:Push",
     "world": "sensors.world.driver:World",
     "recording": "sensors.recording.driver:Player",

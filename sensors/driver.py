@@ -19,6 +19,9 @@ Clock: TypeAlias = Callable[[], int]
 when its samples are due: a sample is given out once its ``t_ns`` is not after it. Where nobody
 waits that is long after any sample."""
 
+EXTRAS = {"pyrealsense2": "realsense"}
+"""The optional extra of a driver's library, where it is not "sensors"."""
+
 
 class Driver(Protocol):
     """What every sensor offers. Constructed as ``Driver(stream, **options)``, touching nothing.
@@ -106,4 +109,4 @@ def _explain(name: str, module: str, error: ModuleNotFoundError, *, ours: bool) 
         return ConfigError(f"driver '{name}': no module named '{missing}'")
     if not ours:
         return ConfigError(f"driver '{name}' needs '{missing}', which is not installed")
-    return MissingExtra(missing, "sensors", f"driver '{name}'")
+    return MissingExtra(missing, EXTRAS.get(missing, "sensors"), f"driver '{name}'")

@@ -31,6 +31,7 @@ OK, NONE, NOTE, PROBLEM = "ok", "none", "note", "problem"
 EXTRAS = {
     "sensors": ("opencv-python-headless", "PyAudio", "pyserial", "soxr", "pillow"),
     "server": ("ray", "pydantic", "PyYAML", "rich", "psutil", "torch", "torchaudio", "safetensors"),
+    "realsense": ("pyrealsense2",),
     "clip": ("open_clip_torch", "ftfy"),
     "bind": ("peft", "matplotlib"),
 }

@@ -47,6 +47,7 @@ def absent(driver: str) -> Options | None:
         "depth": {"source": "/nowhere/depth.mkv"} | OPTICS,
         "thermal": {"source": "/nowhere/%d.png", "rate_hz": 9},
         "imu": {"port": "/dev/ttyUSB222"},
+        "realsense": {"file": "/nowhere/drive.db3"},
         "push": {"modality": "vision"},  # held by another, see `held`
         "world": None,
         "recording": {"file": "/nowhere/drive.mcap", "modality": "vision"},
@@ -101,6 +102,13 @@ def _imu(_stream: str, _folder: Path) -> Iterator[tuple[Options, Serving]]:
 
 
 @contextlib.contextmanager
+def _realsense(_stream: str, folder: Path) -> Iterator[tuple[Options, Serving]]:
+    from tests.devices.realsense import record
+
+    yield {"file": str(record(folder / "drive.db3", 20)), "loop": True}, _nothing
+
+
+@contextlib.contextmanager
 def _push(stream: str, _folder: Path) -> Iterator[tuple[Options, Serving]]:
     with Feed(stream) as feed:
         frame = np.zeros((48, 64, 3), np.uint8)
@@ -130,6 +138,7 @@ _RIGS = {
     "depth": _depth,
     "thermal": _thermal,
     "imu": _imu,
+    "realsense": _realsense,
     "push": _push,
     "world": _world,
     "recording": _recording,

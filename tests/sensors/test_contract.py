@@ -33,6 +33,8 @@ def name(request, tmp_path, monkeypatch):
     monkeypatch.setenv("BINDSTREAM_RUNTIME_DIR", str(tmp_path / "run"))
     if request.param == "microphone":
         request.applymarker(pytest.mark.daemon)
+    if request.param == "realsense":
+        pytest.importorskip("pyrealsense2")
     return request.param
 
 
@@ -155,21 +157,22 @@ def test_it_can_be_closed_and_opened_again_and_again(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "library"),
+    ("name", "library", "extra"),
     [
-        ("camera", "cv2"),
-        ("microphone", "pyaudio"),
-        ("imu", "serial"),
-        ("depth", "cv2"),
-        ("recording", "cv2"),
+        ("camera", "cv2", "sensors"),
+        ("microphone", "pyaudio", "sensors"),
+        ("imu", "serial", "sensors"),
+        ("depth", "cv2", "sensors"),
+        ("realsense", "pyrealsense2", "realsense"),
+        ("recording", "cv2", "sensors"),
     ],
 )
-def test_a_missing_library_names_its_extra(name, library):
+def test_a_missing_library_names_its_extra(name, library, extra):
     """Breaks if `check` on a machine without the library does not say what to install."""
     program = f"import sys; sys.modules[{library!r}] = None; import sensors; sensors.load({name!r})"
     done = subprocess.run([sys.executable, "-c", program], stderr=-1, text=True)
     assert "MissingExtra" in done.stderr
-    assert f"needs {library}: {install_command('sensors')}" in done.stderr
+    assert f"needs {library}: {install_command(extra)}" in done.stderr
 
 
 def test_the_table_is_complete():
