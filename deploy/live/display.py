@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from bindstream.command.records import as_record
 from bindstream.command.rows import TableState
 from bindstream.types import Health, Scene
+from deploy.live.parts import Show
 from deploy.live.table import render
 from deploy.world_truth import WorldTruth
 
@@ -117,3 +118,16 @@ class Table:
     def _say(self, line: str) -> None:
         if not self._console.is_terminal:
             self._console.print(line)
+
+
+@contextmanager
+def step(show: Show, name: str) -> Iterator[None]:
+    """Show a step of the start or the end, and how long it took."""
+    start_s = time.monotonic()
+    show.begin(name)
+    try:
+        yield
+    except BaseException:
+        show.finish(name, time.monotonic() - start_s, failed=True)
+        raise
+    show.finish(name, time.monotonic() - start_s)

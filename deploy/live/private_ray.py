@@ -20,6 +20,7 @@ from deploy.live import environment, processes
 from deploy.live.leftovers import Note
 from deploy.live.processes import Identity, identity, lives
 
+_log = logging.getLogger(__name__)
 LATE_S = 30.0
 """Ray waits up to 60 s for its parts: an error after less has another cause than a busy machine."""
 _PILLARS = ("gcs_server", "raylet")
@@ -67,9 +68,13 @@ class PrivateRay:
         self.note()
 
     def note(self) -> None:
-        """Remember every process below us, for the next run to reap should we be killed."""
-        if self._note:
-            self._note.write()
+        """Remember every process below us, for the next run to reap should we be killed. What
+        cannot be written costs that alone."""
+        try:
+            if self._note:
+                self._note.write()
+        except OSError as error:
+            _log.warning("%s: should this run be killed, some of its processes may stay", error)
 
     def fallen(self) -> str:
         """Which part that all else stands on has died; empty while they live."""

@@ -12,9 +12,10 @@ from deploy.config.serve_file import read
 from deploy.live import leftovers
 from deploy.live.digests import Digests
 from deploy.live.display import Lines, Table
+from deploy.live.parts import Show
 from deploy.live.played_out import PlayedOut
 from deploy.live.private_ray import PrivateRay
-from deploy.live.session import Session, Show, conduct
+from deploy.live.session import Session, conduct
 from deploy.live.stopping import Stopping
 from sensors.recording.opening import opened
 
@@ -41,8 +42,7 @@ def replay(
     digests = Digests(names) if digest else None
     played = PlayedOut(names)
     show: Show = digests or (Lines() if as_json else Table([r.name for r in config.robots], None))
-    session = Session(config, show, stopping, played)
-    session.verb, session.ray = "replay", PrivateRay()
+    session = Session(config, PrivateRay(), show, stopping, played, "replay")
 
     def tell(code: int) -> int:
         faults = digests.faults() if digests else []

@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from deploy.live import private_ray
-from deploy.live.private_ray import cause
+from deploy.live import leftovers, private_ray
+from deploy.live.leftovers import Note
+from deploy.live.private_ray import PrivateRay, cause
 
 ADVICE = "less busy"
 
@@ -38,3 +39,17 @@ def test_prepare_makes_a_token(monkeypatch):
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert len(first) == 64
     assert os.environ["RAY_AUTH_TOKEN"] != first
+
+
+def test_a_note_that_cannot_be_written_ends_no_run(monkeypatch, tmp_path, caplog):
+    """Breaks if a disk that is full for a moment, while a run is changed, ends its robots."""
+    monkeypatch.setattr(leftovers, "runtime_dir", lambda: tmp_path / "swept")
+    ray = PrivateRay()
+    ray._note = Note(tmp_path)
+    ray.note()
+    (said,) = caplog.messages
+    assert "swept" in said
+    assert "should this run be killed, some of its processes may stay" in said
+    (tmp_path / "swept").mkdir()
+    ray.note()
+    assert list((tmp_path / "swept").glob("run-*.json"))

@@ -20,11 +20,13 @@ from tests.deploy import messages
 from tests.deploy.configs import IMU, write
 
 
-class Fallen:
-    """A Ray of which a part has died."""
+class Below:
+    """A Ray that never starts: what a session asks of it until then."""
+
+    died = ""
 
     def fallen(self) -> str:
-        return "Ray's raylet died"
+        return self.died
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def stopping() -> Stopping:
 @pytest.fixture
 def run(tmp_path: Path, stopping: Stopping) -> Session:
     config = load(write(tmp_path, IMU))
-    return Session(config, Lines(), stopping, Patience(1.0, time.monotonic()))
+    patience = Patience(1.0, time.monotonic())
+    return Session(config, Below(), Lines(), stopping, patience)  # type: ignore[arg-type]
 
 
 def test_what_only_serve_obeys_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -56,7 +59,7 @@ def test_no_vector_is_a_failure_with_the_streams_reasons(
     run: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Breaks if a script sees success, or a user no hint at what is in the way."""
-    run._deployed.set()
+    run._robots.deployed.set()
     run._take(Health("robot", "imu", "opening", 0, {"why": "no device at /dev/ttyUSB0"}))
     assert run.report() == 1
     assert "imu: opening, no device at /dev/ttyUSB0" in capsys.readouterr().err
@@ -78,7 +81,7 @@ def test_a_dead_part_of_ray_is_a_failure_also_after_vectors(
     run: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Breaks if a service manager would take the end of a broken robot for a wanted one."""
-    run.ray = Fallen()  # type: ignore[assignment]
+    run.ray.died = "Ray's raylet died"  # type: ignore[attr-defined]
     run._take(messages.embedding(1, stream="imu"))
     assert run._over()
     assert run.report() == 1
