@@ -29,9 +29,11 @@ class Pulse:
             return "failed"
         return self.said.state if self.said else "opening"
 
-    def begin(self) -> None:
-        """It starts, or goes on."""
+    def begin(self, epoch: int) -> None:
+        """It starts, or goes on, in this epoch; what it said in an earlier one is over."""
         self.met, self.ended, self.refusal = True, False, ""
+        if self.said is not None and self.said.epoch != epoch:
+            self.said = None
 
     def end(self, now_ns: int) -> None:
         """It said goodbye."""

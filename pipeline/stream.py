@@ -66,7 +66,7 @@ class Stream:
         """It starts, or goes on, in this epoch."""
         self.epoch, self.instance, self.about = epoch, instance, about
         self.progress_ns = None
-        self.pulse.begin()
+        self.pulse.begin(epoch)
 
     def end(self, epoch: int, now_ns: int) -> None:
         """It said goodbye."""

@@ -271,6 +271,29 @@ def test_a_restart_is_told_with_what_it_lost():
     assert said[-1].detail == {"stream": "front", "epoch": grant.epoch}
 
 
+def test_a_new_start_is_not_told_as_its_predecessor_was():
+    """Breaks if, from its restart to its first word, a stream is shown with the state, the reason,
+    the rates and the counters of the process that is gone."""
+    p = publication()
+    p.watch(T_NS)
+    p.hear(state(epoch_of(p, "a"), "paused", "told to pause"), T_NS)
+    new = epoch_of(p, "b")
+    (health,) = (m for m in p.watch(T_NS + S // 4) if isinstance(m, Health) and m.stream == "front")
+    assert (health.state, health.detail["why"]) == ("opening", "has not told its state yet")
+    assert health.detail["wanted_rate_hz"] == 0.0
+    assert "late" not in health.detail
+    p.hear(state(new), T_NS + S)
+    assert status(p, T_NS + S)["streams"]["front"]["state"] == "running"
+
+
+def test_what_a_stream_said_before_it_resumed_still_holds():
+    """Breaks if a running stream is told as opening because its publisher was restarted."""
+    p = publication(first_epoch=40)
+    p.hear(state(7), T_NS)
+    p.hear(resume(11), T_NS)
+    assert status(p, T_NS)["streams"]["front"]["state"] == "running"
+
+
 def test_a_predecessor_that_drains_does_not_end_its_successor():
     """Breaks if a late goodbye or state of the old replica marks the new one as stopped."""
     p = publication()

@@ -14,7 +14,7 @@ T_NS = 1_800_000_000 * S
 def test_one_that_was_met_is_missed_sooner_than_one_that_never_came():
     """Breaks if a stream that died is waited for as long as one that may still load."""
     never, met = Pulse(T_NS), Pulse(T_NS)
-    met.begin()
+    met.begin(1)
     assert met.stops(T_NS + SILENT_NS + 1)
     assert not never.stops(T_NS + SILENT_NS + 1)
     assert never.stops(T_NS + START_NS + 1)
@@ -24,7 +24,7 @@ def test_one_that_was_met_is_missed_sooner_than_one_that_never_came():
 def test_a_failure_is_told_once_and_so_is_its_end():
     """Breaks if readers hear "failed" four times a second, or "back" of what never failed."""
     pulse = Pulse(T_NS)
-    pulse.begin()
+    pulse.begin(1)
     assert pulse.beat(T_NS + S) is None
     assert pulse.stops(T_NS + 4 * S)
     assert not pulse.stops(T_NS + 5 * S)
