@@ -20,6 +20,8 @@ from pipeline.publication import Publication
 REJOIN_S = 1.0
 """Readers of a predecessor need so long to reconnect: only then are its streams asked what it left
 open, or nobody would hear the answer."""
+ASK_AGAIN_S = 2.0
+"""A stream that was asked and is not known by then did not hear it, or its answer got lost."""
 _log = logging.getLogger("ray.serve")
 
 
@@ -40,7 +42,7 @@ class Hearing:
         self._robot, self._publication, self._clock, self._life = robot, publication, clock, life
         gathers = publication.time.is_live
         self._inbox = Inbox(context, address(robot), clock.now_ns, self._refuse, gathers=gathers)
-        self._asked: set[bytes] = set()
+        self._asked_s: dict[bytes, float] = {}
         self._born_s = time.monotonic()
 
     @property
@@ -102,9 +104,15 @@ class Hearing:
             self._take_clock(message.offset_ns)
         if isinstance(message, Resume):
             self._inbox.know(message.stream, sender)
-        elif sender not in self._asked and time.monotonic() - self._born_s > REJOIN_S:
-            self._asked.add(sender)
-            self._inbox.reply(sender, Introduce(self._life))
+            self._asked_s.pop(sender, None)
+        elif time.monotonic() - self._born_s > REJOIN_S:
+            self._ask(sender)
+
+    def _ask(self, sender: bytes) -> None:
+        now_s, asked_s = time.monotonic(), self._asked_s.get(sender)
+        if asked_s is None or now_s - asked_s > ASK_AGAIN_S:
+            self._asked_s[sender] = now_s
+            self._inbox.reply(sender, Introduce(self._life, asked_s is not None))
 
     def _take_clock(self, offset_ns: int) -> None:
         step_ns = offset_ns - self._clock.offset_ns

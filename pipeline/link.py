@@ -137,7 +137,7 @@ class Link:
                 self._outbox.keeps_all = said.timing.time != "live"
             case Now(t_ns=t_ns):
                 self.robot_ns = t_ns
-            case Introduce(life=life) if life != self._life:
+            case Introduce(life=life, again=again) if again or life != self._life:
                 self._resume(life)
             case Settled(epoch=epoch, seq=seq):
                 if self._grant is not None and epoch == self._grant.epoch:

@@ -121,9 +121,11 @@ class Now(msgspec.Struct, tag=True, frozen=True):
 
 
 class Introduce(msgspec.Struct, tag=True, frozen=True):
-    """A publisher hears a stream that it does not know. Answered, once in its life, by Resume."""
+    """A publisher hears a stream that it does not know. Answered, once in its life, by Resume;
+    ``again``: by another, for the answer did not come."""
 
     life: str
+    again: bool = False
 
 
 class Settled(msgspec.Struct, tag=True, frozen=True):

@@ -194,6 +194,19 @@ def test_a_new_publisher_is_told_again_what_no_publisher_settled(linked):
     assert upward(socket, 1) == [MESSAGES[-2]]
 
 
+def test_a_publisher_that_did_not_get_the_answer_gets_another(linked):
+    """Breaks if a stream whose introduction got lost is unknown to its publisher for ever."""
+    link, socket = linked
+    link.send(opened(9, 0, 1, 2))
+    upward(socket, 1)
+    told = [Resume("front", "a", ABOUT, 9, 1234, next_seq=0), opened(9, 0, 1, 2)]
+    for ask in (Introduce("two"), Introduce("two", again=True)):
+        link.send(MESSAGES[-2])  # of which the publisher can tell whom to ask
+        answer(socket, ask)
+        heard(link)
+        assert upward(socket, 2) == told
+
+
 def test_its_own_publisher_is_not_told_twice(linked):
     """Breaks if every window comes twice because a message crossed another."""
     link, socket = linked

@@ -21,10 +21,20 @@ import zmq
 from bindstream.errors import ConfigError, InvalidInput
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
-from pipeline import host_clock, labels, learning, publish, take_over
+from pipeline import hearing, host_clock, labels, learning, publish, take_over
 from pipeline.epochs import RESERVED
 from pipeline.link import Link, address
-from pipeline.messages import About, Bye, Grant, Hello, Opened, State
+from pipeline.messages import (
+    About,
+    Bye,
+    Grant,
+    Hello,
+    Introduce,
+    Opened,
+    State,
+    decode_downward,
+    encode,
+)
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
 from pipeline.publish import Publish
 from tests.pipeline import messages
@@ -399,6 +409,29 @@ def test_a_restarted_publisher_keeps_the_time_of_its_running_streams():
     assert (vector.epoch, vector.seq) == (7, 4)
     assert abs(scene.end_ns - now_ns) < 10**10
     assert scene.members[0].seq == 4
+
+
+def test_a_stream_that_does_not_answer_is_asked_again(monkeypatch):
+    """Breaks if one answer lost on its way leaves a running stream unknown to the publisher that
+    was restarted: none of its windows would ever be told."""
+    monkeypatch.setattr(hearing, "REJOIN_S", 0.0)
+    monkeypatch.setattr(hearing, "ASK_AGAIN_S", 0.2)
+    with Robot("depth"):
+        context = quiet_context()
+        stream = context.socket(zmq.DEALER)
+        stream.connect(address("rover"))
+        asked: list[Introduce] = []
+
+        def is_asked_twice() -> bool:
+            stream.send(encode(state(Grant(7, 0))))
+            while stream.poll(20):
+                asked.append(decode_downward(stream.recv()))
+            return len(asked) >= 2
+
+        until(is_asked_twice, 30.0)
+        assert [one.again for one in asked[:2]] == [False, True]
+        assert len({one.life for one in asked}) == 1
+        context.destroy(0)
 
 
 def test_a_stream_that_dies_is_told_as_failed_and_as_back():
