@@ -27,7 +27,7 @@ def robot_lock(robot: str) -> IO[str]:
                 file.close()
                 raise RuntimeError(
                     f"robot '{robot}' already has a publisher on this machine: "
-                    "give this one another robot.name"
+                    "give this one another 'name' in the args of its application"
                 ) from None
             time.sleep(0.1)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -47,6 +48,12 @@ class StreamRow:
     duplicate: int = 0
     stages_ms: dict[str, float] = field(default_factory=dict)
     words: dict[str, str] = field(default_factory=dict)
+
+
+def name_of(row: StreamRow, among: Iterable[StreamRow]) -> str:
+    """The stream's name, with its robot's where there are several."""
+    several = len({one.robot for one in among}) > 1
+    return f"{row.robot}/{row.stream}" if several else row.stream
 
 
 def row_of(health: Health) -> StreamRow:
@@ -128,8 +135,7 @@ class TableState:
 
     def name_of(self, row: StreamRow) -> str:
         """The stream's name, with its robot's where there are several."""
-        several = len({one.robot for one in self.rows.values()}) > 1
-        return f"{row.robot}/{row.stream}" if several else row.stream
+        return name_of(row, self.rows.values())
 
     def words_of(self, row: StreamRow) -> dict[str, str]:
         """The nearest words of a stream: of its newest embedding, else of its health."""

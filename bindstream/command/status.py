@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from bindstream.command.parser import add_endpoint
 from bindstream.command.reach import why_nothing
-from bindstream.command.rows import StreamRow, row_of
+from bindstream.command.rows import StreamRow, name_of, row_of
 from bindstream.command.sheet import Column, hanging, plain, table, terminal_width
 from bindstream.subscriber import Subscriber
 from bindstream.types import Health
@@ -79,14 +79,16 @@ def _json_lines(rows: list[StreamRow]) -> list[str]:
 
 def _text_lines(rows: list[StreamRow]) -> list[str]:
     width = terminal_width()
-    lines = plain(table(COLUMNS, [_cells(row) for row in rows], width))
-    return lines + [hanging(f"{row.stream}: ", row.why, width) for row in rows if row.why]
+    names = [name_of(row, rows) for row in rows]
+    cells = [_cells(name, row) for name, row in zip(names, rows, strict=True)]
+    whys = [(f"{name}: ", row.why) for name, row in zip(names, rows, strict=True) if row.why]
+    return plain(table(COLUMNS, cells, width)) + [hanging(*why, width) for why in whys]
 
 
-def _cells(row: StreamRow) -> tuple[str, ...]:
+def _cells(name: str, row: StreamRow) -> tuple[str, ...]:
     dropped = ", ".join(f"{reason} {count}" for reason, count in sorted(row.dropped.items()))
     return (
-        row.stream,
+        name,
         row.modality,
         row.state,
         _figure(row.rate_hz),

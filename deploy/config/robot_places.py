@@ -46,7 +46,7 @@ def check_name_is_free(robot: str) -> None:
     except BlockingIOError:
         raise PortBusy(
             f"robot '{robot}' already runs on this machine: stop it, or give this one another "
-            "robot.name"
+            "'name' in the args of its application"
         ) from None
     except OSError as error:
         raise ConfigError(f"robot '{robot}': {error.filename}: {error.strerror}") from error

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 
+import msgspec
+
 from bindstream.wire import Message
 from tests.deploy import messages
 from tests.deploy.robot import Robot
@@ -46,6 +48,21 @@ def test_a_row_per_stream_with_state_rate_ages_and_drops() -> None:
     )
     assert mic.split()[2] == "opening"
     assert why == "mic: no device named 'robotmic'"
+
+
+def two_robots(tick: int) -> list[Message]:
+    why = {"why": "no such device"}
+    health = messages.health("front", "opening", **why)
+    return [messages.health("front"), msgspec.structs.replace(health, robot="lander")]
+
+
+def test_of_several_robots_each_stream_stands_under_its_own() -> None:
+    """Breaks if, behind a proxy that joins robots, two rows of one name say nothing."""
+    with Robot(two_robots) as robot:
+        told = status(robot.endpoint, columns="120")
+    rows = told.stdout.splitlines()
+    assert [row.split()[0] for row in rows[1:]] == ["lander/front", "rover/front", "lander/front:"]
+    assert rows[-1] == "lander/front: no such device"
 
 
 def test_json_has_one_object_per_stream() -> None:

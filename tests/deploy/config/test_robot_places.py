@@ -52,7 +52,9 @@ def test_a_second_robot_of_the_same_name_is_refused(tmp_path: Path) -> None:
     and the look must not take the name away from anybody."""
     with lock_path("robot").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert "robot 'robot' already runs on this machine" in complaint(tmp_path)
+        said = complaint(tmp_path)
+        assert "robot 'robot' already runs on this machine" in said
+        assert "give this one another 'name' in the args of its application" in said
     preflight(made(tmp_path, encoder=TOY))
     preflight(made(tmp_path, encoder=TOY))
 

@@ -20,7 +20,7 @@ from tests.deploy.configs import IMU, write
 RETRYING = """A replica failed to start with exception. Retrying 2 more time(s). Error:
 Traceback (most recent call last):
   File "replica.py", line 1274, in initialize
-bindstream.errors.ConfigError: robot 'rover': give this one another robot.name"""
+bindstream.errors.ConfigError: robot 'rover': give this one another 'name'"""
 GIVEN_UP = """The deployment failed to start 3 times in a row. See controller logs. Error:
 Traceback (most recent call last):
 FileNotFoundError: [Errno 2] No such file or directory: '/models/x'"""
@@ -30,7 +30,7 @@ WAITING = "Deployment 'encoder' has 1 replicas that have taken more than 30s to 
 def test_a_constructor_that_raised_is_named_at_its_first_try() -> None:
     """Breaks if the user waits for two more tries, or reads a traceback instead of the reason."""
     said = failure("DEPLOYING", "", {"publisher": RETRYING, "encoder": ""})
-    assert said == "publisher: robot 'rover': give this one another robot.name"
+    assert said == "publisher: robot 'rover': give this one another 'name'"
 
 
 def test_what_serve_gives_up_is_told_in_the_deployments_words() -> None:
