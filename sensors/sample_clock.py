@@ -8,15 +8,12 @@ them, and the times given out follow that line without a step.
 
 from __future__ import annotations
 
-from collections import deque
+from sensors.arrival_line import ArrivalLine
 
 BLOCK_NS = 500_000_000
-BLOCKS = 20
 JUMP_NS = 100_000_000
 """A lateness that lasts this long is not delay: samples were lost, and the count is moved on."""
 MAX_SLEW = 0.5
-JITTER_S = 0.005
-SETTLED_BLOCKS = 5
 
 
 class SampleClock:
@@ -35,18 +32,15 @@ class SampleClock:
         self.jumps = 0
         self.lost = 0
         self._least_loss_ns = least_loss_ns
-        self._nominal_ns = 1e9 / rate_hz
-        # A prior on the rate, as strong as the jitter allows us to doubt it (ridge regression).
-        self._prior_s2 = (JITTER_S / rate_tolerance) ** 2
+        self._period_ns = 1e9 / rate_hz
+        self._line = ArrivalLine(self._period_ns, rate_tolerance)
         self._count = 0
         self._origin_ns = 0
         self._at_ns = 0.0  # time of sample number _at_count, since _origin_ns
         self._at_count = 0
-        self._period_ns = self._nominal_ns
         self._block_start_ns: int | None = None
         self._best: tuple[float, int, int] | None = None
         self._suspect: tuple[int, int] | None = None
-        self._blocks: deque[tuple[int, int]] = deque(maxlen=BLOCKS)  # (count, arrival)
 
     @property
     def period_ns(self) -> float:
@@ -56,10 +50,7 @@ class SampleClock:
     @property
     def measured_hz(self) -> float | None:
         """Samples per second of the robot's clock, from the last ten seconds."""
-        if len(self._blocks) < 5:
-            return None
-        (n0, t0), (n1, t1) = self._blocks[0], self._blocks[-1]
-        return (n1 - n0) * 1e9 / (t1 - t0) if t1 > t0 else None
+        return self._line.measured_hz
 
     def lateness_ns(self, arrival_ns: int, count: int = 0) -> int:
         """How late the newest sample arrived, over the least delay seen. Shows silent lag.
@@ -75,7 +66,7 @@ class SampleClock:
         source, so that a great lateness is a loss and no backlog, and can be believed at once.
         """
         if not self._count:
-            self._start(count, arrival_ns)
+            self._origin_ns, self._at_count = arrival_ns, count
         first = self._count + 1
         self._count += count
         self._note(arrival_ns)
@@ -85,10 +76,6 @@ class SampleClock:
             self._close_block()
         return self._origin_ns + round(self._time_of(first))
 
-    def _start(self, count: int, arrival_ns: int) -> None:
-        self._origin_ns = arrival_ns
-        self._at_count, self._at_ns = count, 0.0
-
     def _time_of(self, n: int) -> float:
         return self._at_ns + (n - self._at_count) * self._period_ns
 
@@ -96,7 +83,7 @@ class SampleClock:
         if self._block_start_ns is None:  # by an arrival, not by time: a backlog starts one, and
             self._block_start_ns = arrival_ns  # what comes in time after it ends it
         late = arrival_ns - self._origin_ns - self._time_of(self._count)
-        if not self._blocks and late < 0:  # the first arrivals were later than usual
+        if self._line.is_empty and late < 0:  # the first arrivals were later than usual
             self._at_ns += late
             self._best, late = None, 0.0
         if self._best is None or late < self._best[0]:
@@ -106,7 +93,7 @@ class SampleClock:
         """Samples were lost: the earlier arrivals say nothing about the count any more."""
         self.jumps += 1
         self._at_ns += late_ns
-        self._blocks.clear()
+        self._line.clear()
         self._best = self._suspect = None
 
     def _close_block(self) -> None:
@@ -124,21 +111,20 @@ class SampleClock:
             return
         self._count += lost
         if self._suspect is not None:
-            self._blocks.append((self._suspect[0] + lost, self._suspect[1]))
+            self._line.add(self._suspect[0] + lost, self._suspect[1])
             self._suspect = None
-        self._blocks.append((count + lost, at_ns))
-        self._follow(*self._line())
+        self._line.add(count + lost, at_ns)
+        self._follow(*self._line.fit())
 
     def _lost_until(self, count: int, at_ns: int) -> int | None:
         """How many samples a block's least lateness says were lost since the blocks before it.
 
         None where it does, but the one before it did not: one late block is delay as yet.
         """
-        if len(self._blocks) < SETTLED_BLOCKS:
+        if not self._line.is_settled:
             return 0
-        period_ns, zero_ns = self._line()
-        usual_ns = max(abs(t - zero_ns - n * period_ns) for n, t in self._blocks)
-        least_ns = max(self._least_loss_ns, 0.75 * period_ns, 3 * usual_ns)
+        period_ns, zero_ns = self._line.fit()
+        least_ns = max(self._least_loss_ns, 0.75 * period_ns, 3 * self._line.strays_ns())
         late_ns = at_ns - zero_ns - count * period_ns
         if late_ns < least_ns:
             return 0
@@ -149,16 +135,6 @@ class SampleClock:
         self.jumps += 1
         self.lost += lost
         return lost
-
-    def _line(self) -> tuple[float, float]:
-        """(period_ns, time of sample number 0) of the line through the blocks."""
-        n_mean = sum(n for n, _ in self._blocks) / len(self._blocks)
-        t_mean = sum(t for _, t in self._blocks) / len(self._blocks)
-        scale = (self._nominal_ns / 1e9) ** 2
-        xx = sum((n - n_mean) ** 2 for n, _ in self._blocks) + self._prior_s2 / scale
-        xy = sum((n - n_mean) * (t - t_mean) for n, t in self._blocks)
-        period = (xy + self._nominal_ns * self._prior_s2 / scale) / xx
-        return period, t_mean - n_mean * period
 
     def _follow(self, period_ns: float, zero_ns: float) -> None:
         """Steer the times given out onto the line within the next second, without a step."""
