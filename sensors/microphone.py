@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pyaudio
 
 from bindstream.errors import DeviceBusy, DeviceLost, DeviceUnavailable, WrongFormat
@@ -20,7 +19,8 @@ from bindstream.types import Modality, Sample
 from sensors import options
 from sensors.audio import portaudio
 from sensors.audio.buffers import RATE_HZ, Recording
-from sensors.audio.portaudio import Form, Input, Session
+from sensors.audio.portaudio import Input, Session
+from sensors.audio.wanted import find, wanted
 from sensors.driver import Clock
 
 BUFFER_S = 0.02
@@ -59,18 +59,7 @@ class Microphone:
         delay_ms: float = 0.0,
     ) -> None:
         self._stream = stream
-        if isinstance(device, int | np.integer):
-            device = options.whole(stream, "device", device, 0, 4096)
-        elif device is not None:
-            device = options.text(stream, "device", device)
-        self._device = device
-        if rate_hz is not None:
-            rate_hz = options.whole(stream, "rate_hz", rate_hz, 4000, 384_000)
-        if channels is not None:
-            channels = options.whole(stream, "channels", channels, 1, 64)
-        if channel is not None:
-            channel = options.whole(stream, "channel", channel, 0, (channels or 64) - 1)
-        self._asked_hz, self._channels, self._channel = rate_hz, channels, channel
+        self._wanted = wanted(stream, device, rate_hz, channels, channel)
         self._timeout_s = options.number(stream, "open_timeout_s", open_timeout_s, 1, 60)
         if max_zero_s is not None:
             max_zero_s = options.number(stream, "max_zero_s", max_zero_s, 0.1, 3600)
@@ -79,7 +68,6 @@ class Microphone:
         self._overflow = 0
         self._past: dict[str, int] = {}
         self._session: Session | None = None
-        self._form = Form(48_000, 1)
         self._recording: Recording | None = None
 
     @property
@@ -118,8 +106,7 @@ class Microphone:
         samples = recording.take(timeout_s)
         if not samples:
             self._check_alive(session, recording)
-        self._check_rate(recording)
-        self._check_zeros(recording)
+        self._check_sound(recording)
         return [replace(s, t_ns=s.t_ns - self._delay_ns) for s in samples]
 
     def close(self) -> None:
@@ -130,7 +117,7 @@ class Microphone:
 
     def _open(self, now_ns: Clock) -> None:
         session = self._session = portaudio.begin(self._timeout_s)
-        device = find(self._stream, session, self._device)
+        device = find(self._stream, session, self._wanted.device)
         recording = session.within(self._timeout_s, lambda: self._start(session, device, now_ns))
         self._past, self._recording = self.counters, recording
         self._settle(session, device, recording)
@@ -138,12 +125,12 @@ class Microphone:
     def _start(self, session: Session, device: Input, now_ns: Clock) -> Recording:
         """Open the device in the first form that it has, of those that serve us."""
         refusal: OSError | None = None
-        for form in self._forms(device):
-            recording = Recording(self._stream, form.rate_hz, form.channels, self._channel, now_ns)
+        for form in self._wanted.forms(device):
+            channel = self._wanted.channel
+            recording = Recording(self._stream, form.rate_hz, form.channels, channel, now_ns)
             frames = round(form.rate_hz * BUFFER_S)
             try:
                 if session.start(device, form, self._callback(recording), frames):
-                    self._form = form
                     return recording
             except OSError as error:  # some drivers say so of a form that they do not have
                 refusal = error
@@ -153,18 +140,7 @@ class Microphone:
             busy = refusal.errno == pyaudio.paDeviceUnavailable
             kind, what = (DeviceBusy, "is busy") if busy else (DeviceUnavailable, "does not open")
             raise kind(self._stream, f"microphone '{device.name}' {what}: {refusal}") from refusal
-        raise WrongFormat(
-            self._stream,
-            f"wanted {self._channels or 'any'} channels at {self._asked_hz or 'any'} Hz, "
-            f"'{device.name}' has {device.channels} channels, {device.default_hz} Hz by default; "
-            "leave rate_hz and channels out, or see `bindstream devices`",
-        )
-
-    def _forms(self, device: Input) -> list[Form]:
-        rates = [self._asked_hz] if self._asked_hz else [*portaudio.RATES_HZ, device.default_hz]
-        needed = 1 if self._channel is None else self._channel + 1
-        numbers = [self._channels] if self._channels else [needed, 2, device.channels]
-        return [Form(rate_hz, n) for rate_hz in rates for n in numbers if n >= needed]
+        raise self._wanted.unmet(device)
 
     def _callback(self, recording: Recording) -> Callable[..., tuple[None, int]]:
         def on_buffer(data: bytes, _frames: int, _times: Any, status: int) -> tuple[None, int]:
@@ -196,39 +172,13 @@ class Microphone:
                 self._stream, f"the microphone has given no sound for {silent_s:.1f} s"
             )
 
-    def _check_rate(self, recording: Recording) -> None:
+    def _check_sound(self, recording: Recording) -> None:
         """A device that claims one rate and runs at another would bend every window."""
-        wanted_hz, got_hz = self._form.rate_hz, recording.clock.measured_hz
+        wanted_hz, got_hz = recording.rate_hz, recording.clock.measured_hz
         if got_hz is not None and abs(got_hz - wanted_hz) > RATE_TOLERANCE * wanted_hz:
             raise WrongFormat(
                 self._stream, f"wanted {wanted_hz} Hz as the device says, it gives {got_hz:.0f}"
             )
-
-    def _check_zeros(self, recording: Recording) -> None:
-        zero_s = recording.zero_frames / self._form.rate_hz
+        zero_s = recording.zero_frames / wanted_hz
         if self._max_zero_s is not None and zero_s > self._max_zero_s:
             raise DeviceLost(self._stream, f"zeros alone for {zero_s:.1f} s: muted, or moved away")
-
-
-def find(stream: str, session: Session, wanted: int | str | None) -> Input:
-    """The input device meant: by index, by its whole name, or by a part of one name alone.
-
-    Raises DeviceUnavailable, naming what there is.
-    """
-    inputs = session.inputs()
-    if wanted is None:
-        try:
-            return session.default()
-        except OSError as error:
-            raise DeviceUnavailable(stream, "this machine has no microphone") from error
-    if isinstance(wanted, int):
-        matches = [i for i in inputs if i.index == wanted]
-    else:
-        part = wanted.lower()
-        matches = [i for i in inputs if i.name.lower() == part][:1]
-        matches = matches or [i for i in inputs if part in i.name.lower()]
-    if len(matches) != 1:
-        names = ", ".join(f"{i.index}: '{i.name}'" for i in matches or inputs) or "none"
-        problem = f"matches {len(matches)} microphones" if matches else "is no microphone here"
-        raise DeviceUnavailable(stream, f"device {wanted!r} {problem}; there are {names}")
-    return matches[0]
