@@ -3,7 +3,7 @@
 CAP_PROP_BUFFERSIZE is refused by OpenCV's FFMPEG and a stalled capture never recovers (measured;
 docs/sensors.md): so what has queued up is passed over. One failed read is a bad frame; a second of
 them ends in DeviceLost. Motion JPEG is taken as it is sent and decoded here: OpenCV's FFMPEG would
-squeeze a picture of another size into the first one's.
+squeeze a picture of another size into the first one's, and of other codecs it does.
 """
 
 from __future__ import annotations

@@ -26,6 +26,8 @@ from tests.devices.mpegts_server import MpegtsServer, free_port
 from tests.devices.reading import played, read_for
 from tests.devices.video_files import write_images, write_rgb
 
+H264 = ("libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15")
+
 
 @pytest.fixture
 def server():
@@ -192,6 +194,47 @@ def test_mpegts_over_tcp(opened):
         server.kill()
         with pytest.raises(DeviceLost):
             read_for(camera, 3)
+
+
+def test_a_network_camera_that_comes_back_turned_is_taken_as_it_is(opened):
+    """Breaks if the size of before is kept over a loss: everything would be half as wide."""
+    with MpegtsServer(lambda i: grey(i, 240, 320), codec=H264) as server:
+        camera = opened(source=server.url)
+        assert camera.read(0.5)[0].data.shape == (240, 320, 3)
+        server.kill()
+        with pytest.raises(DeviceLost):
+            read_for(camera, 10)
+    camera.close()
+    again = MpegtsServer(lambda i: grey(i, 320, 240), codec=H264)
+    again.url = server.url
+    with again:
+        camera.open(time.time_ns)
+        assert camera.read(0.5)[0].data.shape == (320, 240, 3)
+
+
+@pytest.mark.parametrize("codec", [H264, ("mpeg2video", "-q:v", "3")])
+def test_within_compressed_video_opencv_keeps_the_first_size(tmp_path, opened, codec):
+    """Breaks if OpenCV begins to tell of another size: then docs/sensors.md is wrong, and the
+    driver can count it and take it, as it does with Motion JPEG."""
+    parts = [write_square(tmp_path / f"{h}.ts", h, w, codec) for h, w in ((480, 640), (640, 480))]
+    (tmp_path / "both.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    camera = Camera("cam", source=str(tmp_path / "both.ts"))
+    samples = played(camera)
+    assert {s.data.shape for s in samples} == {(480, 640, 3)}
+    assert camera.counters["resized"] == 0
+    across, down = (np.ptp(np.nonzero(samples[-1].data[:, :, 1] > 128)[axis]) for axis in (1, 0))
+    assert across / down == pytest.approx((640 / 480) ** 2, rel=0.05)  # of what is a square
+
+
+def write_square(path, height, width, codec):
+    """A second of a green square on black, in a transport stream."""
+    picture = np.zeros((height, width, 3), np.uint8)
+    middle = (slice(height // 2 - 60, height // 2 + 60), slice(width // 2 - 60, width // 2 + 60))
+    picture[middle] = (0, 255, 0)
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", "30", "-i", "-"]
+    command = ["ffmpeg", "-loglevel", "error", *raw, "-c:v", *codec, "-f", "mpegts", str(path)]
+    subprocess.run(command, input=picture.tobytes() * 30, check=True)
+    return path
 
 
 @pytest.mark.skipif(rtsp_server.missing() != "", reason=f"apt install {rtsp_server.PACKAGES}")
