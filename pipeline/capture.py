@@ -166,6 +166,7 @@ class Capture:
         self.meter = RateMeter(self._modality)
         self.reopened = 0
         self.on_event: Callable[[str, str], None] = _nobody
+        self.on_samples: Callable[[list[Sample]], None] = lambda _: None
 
     @property
     def state(self) -> str:
@@ -356,6 +357,7 @@ class Capture:
     def _hand_over(self, samples: list[Sample]) -> None:
         for sample in samples:
             self.meter.add(sample)
+        self.on_samples(samples)
         self._handover.put(samples)
 
     def _become(self, state: str, why: str) -> None:

@@ -26,6 +26,7 @@ from pipeline.cutter import Cutter
 from pipeline.direct import direct
 from pipeline.hole import Hole
 from pipeline.inquiry import Inquiry
+from pipeline.lane import Lane
 from pipeline.plan import StreamPlan
 from pipeline.teller import Teller
 from sensors import load
@@ -63,13 +64,15 @@ class Ingest:
         self._driver = load(plan.driver)(plan.stream, **plan.options)
         self._recorded = bool(getattr(self._driver, "recorded", False))
         self._teller = Teller(plan, own_app())
-        self._cutter = Cutter(plan, self._teller, lambda: rate_of(self._driver))
+        self._cutter = Cutter(plan, self._teller, self._rate_hz)
         self._window_errors = 0
         self._uncut = ""
         self._handover = Handover()
         self._taken: deque[Sample] = deque()
         self._capture = Capture(self._driver, plan.stream, self._driver_ns, self._handover)
         self._capture.on_event = self._on_capture
+        self._lane = Lane(plan.robot, plan.stream, plan.modality, self._rate_hz)
+        self._capture.on_samples = self._lane.offer
         self._stop = threading.Event()
         self._inquiry = Inquiry(encoder, plan, self._teller, self._stop)
         self._asker = Asker(encoder, self._teller, plan.in_flight, self._stop)
@@ -116,6 +119,7 @@ class Ingest:
         until_s = time.monotonic() + DRAIN_S
         self._stop.set()
         self._capture.stop(RELEASE_S)
+        self._lane.close()
         self._threads[0].join(max(0.0, until_s - time.monotonic()))
         self._asker.close(until_s)
         self._teller.bye()
@@ -236,6 +240,9 @@ class Ingest:
             self._teller.complain("driver_error", error)
             return 0
 
+    def _rate_hz(self) -> float:
+        return rate_of(self._driver)
+
     # any thread -------------------------------------------------------------------------------
 
     def _driver_ns(self) -> int:
@@ -260,6 +267,7 @@ class Ingest:
             "window_errors": self._window_errors,
             "untaken": self._handover.overrun,
             "reopened": capture.reopened,
+            "unrecorded": self._lane.refused,
         }
         past = PAST_IN_PRESENT if self._recorded and self._teller.clock.is_live else ""
         ahead = AHEAD if self._teller.clock.is_ahead() else ""

@@ -22,6 +22,7 @@ import sys
 
 VERBS = {
     "run": ("deploy.verbs.run", "run everything on this machine, with a live table"),
+    "record": ("deploy.verbs.record", "record a running robot: its samples and what it says"),
     "replay": ("deploy.verbs.replay", "play a recording through a robot, as its sensors"),
     "apply": ("deploy.verbs.apply", "change a running robot; only what changed restarts"),
     "check": ("deploy.verbs.check", "validate a configuration; start nothing"),

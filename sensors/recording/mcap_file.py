@@ -117,11 +117,15 @@ class McapFile:
             at += length
 
     def _first_ns(self) -> int:
+        """Of the first chunk, or message, that has a time."""
         for code, content, _ in self._top_level():
+            found = 0
             if code == CHUNK and len(content) >= _CHUNK.size:
-                return int(_CHUNK.unpack_from(content)[0])
-            if code == MESSAGE and len(content) >= _MESSAGE.size:
-                return int(_MESSAGE.unpack_from(content)[2])
+                found = int(_CHUNK.unpack_from(content)[0])
+            elif code == MESSAGE and len(content) >= _MESSAGE.size:
+                found = int(_MESSAGE.unpack_from(content)[2])
+            if found:
+                return found
         return 0
 
     def _indexed(self) -> list[Topic] | None:

@@ -51,6 +51,7 @@ class RecordingWriter:
         self._counts: dict[int, int] = {}
         self._cameras: dict[str, tuple[DepthMeta, int]] = {}
         self._losses: dict[str, str] = {}
+        self._rates: dict[tuple[str, str], float] = {}
         self._writer.add_metadata(ABOUT, about | {"kept as": str(codec)})
 
     @property
@@ -59,7 +60,10 @@ class RecordingWriter:
         return self._sink.size
 
     def add(self, robot: str, sample: Sample, modality: Modality, rate_hz: float) -> None:
-        """One sample of a robot's stream; ``rate_hz``: of sound that of its signal."""
+        """One sample of a robot's stream; ``rate_hz``: of sound that of its signal. Of others that
+        of the first is noted: a measured one is another every second."""
+        if modality is not Modality.AUDIO:
+            rate_hz = self._rates.setdefault((robot, sample.stream), rate_hz)
         notes = {STREAM: sample.stream, MODALITY: str(modality), RATE: repr(rate_hz)}
         if isinstance(sample.meta, DepthMeta):
             notes[FX], notes[BASELINE] = repr(sample.meta.fx_px), repr(sample.meta.baseline_m)
