@@ -263,6 +263,8 @@ def _number(file: Path) -> float:
 
 def _picture(file: Path, reading: Reading) -> Array:
     """As the modality has it. Raises InvalidInput."""
+    if (held := cv2.imcount(str(file))) > 1:
+        raise InvalidInput(f"holds {held} pictures: save each to a file of its own")
     coloured = reading.modality is Modality.VISION
     pixels = cv2.imread(str(file), cv2.IMREAD_COLOR if coloured else cv2.IMREAD_UNCHANGED)
     if pixels is None:

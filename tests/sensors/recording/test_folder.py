@@ -134,6 +134,20 @@ def test_sixteen_bits_are_depth(tmp_path):
     assert np.allclose(sample.data, 1.5)
 
 
+def test_a_picture_of_several_among_others_is_told(tmp_path):
+    """Breaks if all pages of a TIFF but the first are left out of a replay without a word."""
+    frames = [np.full((9, 9), 1500 + n, np.uint16) for n in range(3)]
+    for n in (0, 2):
+        cv2.imwrite(str(tmp_path / f"{1_700_000_000 + n}.0.tif"), frames[n])
+    cv2.imwritemulti(str(tmp_path / "1700000001.0.tif"), frames)
+    found = opened(tmp_path)
+    (track,) = found.tracks()
+    refused: list[Exception] = []
+    reading = Reading(track.stream, Modality.DEPTH)
+    assert len([s for s in found.samples(track, reading, refused.append) if s]) == 2
+    assert "1700000001.0.tif: holds 3 pictures: save each" in str(refused[0])
+
+
 def test_a_folder_of_nothing_and_a_wav_that_is_none_are_refused(tmp_path):
     """Breaks if they end in a traceback, or in a replay of nothing."""
     with pytest.raises(ConfigError, match="holds no recording"):
