@@ -121,13 +121,14 @@ class Loop:
 
     def _take_news(self, now_ns: int) -> None:
         bulletin = self._publication.bulletin
-        if (learnt := self._learning.take()) is not None:
-            self._publication.asked.ask(*learnt)
-            bulletin.labels = ""
+        for said in self._learning.take():
+            bulletin.labels = said if isinstance(said, str) else ""
+            if isinstance(said, str):
+                self._readers.tell([bulletin.event("labels_failed", now_ns, why=said)])
+            else:
+                self._publication.asked.ask(*said)
         while self._news:
             name, why = self._news.popleft()
-            if name == "labels_failed":
-                bulletin.labels = why
             self._readers.tell([bulletin.event(name, now_ns, why=why)])
 
     def _farewell(self, poller: zmq.Poller) -> None:

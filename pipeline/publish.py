@@ -44,7 +44,7 @@ class Publish:
         self._robot, self._read_live = plan.robot, read_live
         self._clock = HostClock()
         self._news: News = deque(maxlen=100)
-        self._learning = Learning(speaker, lambda why: self._news.append(("labels_failed", why)))
+        self._learning = Learning(speaker)
         self._lock = take_over.robot_lock(plan.robot)
         self._context: zmq.Context[Any] = zmq.Context()
         try:

@@ -238,6 +238,35 @@ def test_labels_without_an_encoder_for_text_are_given_up_and_told():
         assert len(robot.speaker.texts) == n == 1
 
 
+def test_what_came_of_words_that_nobody_asks_any_more_is_not_told(monkeypatch):
+    """Breaks if, once its questions were taken away, a robot is told for ever as one whose words
+    do not come, because the answer to them was still on its way."""
+    words = QuestionPlan("object", {"cat": ["cat"], "dog": ["dog"]}, ["{}"], [Modality.DEPTH], 0.0)
+    robot = Robot("depth", questions=[words])
+    asked, release = threading.Event(), threading.Event()
+    before = set(threading.enumerate())
+
+    def encode_text(_texts: list[str]) -> None:
+        asked.set()
+        release.wait(60.0)
+        raise InvalidInput("too late to matter")
+
+    monkeypatch.setattr(robot.speaker._encoder, "encode_text", encode_text)
+    with robot:
+        robot.wait(Health)  # the reader has joined
+        assert asked.wait(60.0)
+        lessons = {t for t in threading.enumerate() if t.name == "labels"} - before
+        stop = robot.publish._learning._stop
+        robot.publish.reconfigure(dataclasses.replace(robot.live, questions=()))
+        until(stop.is_set, 60.0)
+        release.set()
+        for lesson in lessons:
+            lesson.join(60.0)
+        robot.wait(Health, len(robot.of(Health)) + 3, 60.0)
+        assert robot.events("labels_failed") == []
+        assert robot.publish.status()["labels"] == ""
+
+
 class Elsewhere(ToyEncoder):
     """Of another space, where words lie elsewhere."""
 
