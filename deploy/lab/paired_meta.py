@@ -115,6 +115,9 @@ def read(folder: Path) -> PairedMeta:
         raise ConfigError(f"{file}: not JSON ({str(error).splitlines()[0]})") from error
     if not isinstance(said, dict):
         raise ConfigError(f"{file}: wants an object by modality, got {type(said).__name__}")
+    for key in said:
+        if key not in _RULES:
+            raise ConfigError(f"{file}: unknown key '{key:.80}'{nearest(key, set(_RULES))}")
     mine = {kind: said[kind] for kind in _RULES if said.get(kind) is not None}
     for kind, settings in mine.items():
         _check(file, kind, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
+import zipfile
 from collections.abc import Callable
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
@@ -11,7 +12,8 @@ from ssl import SSLError
 from typing import cast
 
 from bindstream.errors import WeightsError
-from encoders.weights.card import OFFICIAL_SHA256
+from encoders.weights import pth
+from encoders.weights.card import OFFICIAL_SHA256, held, read_header
 from encoders.weights.fingerprint import file_sha256, remembered
 from encoders.weights.sidecar import beside, line, recorded
 
@@ -31,8 +33,9 @@ Progress = Callable[[int, int | None], None]
 def fetch(url: str, target: Path, sha256: str | None, progress: Progress) -> Path:
     """Download ``url`` to ``target``, going on where an earlier try stopped.
 
-    Raises WeightsError: no connection, no space, or another hash than ``sha256`` (None: not
-    checked). What has arrived stays in ``<target>.part`` for the next try, but for a wrong hash.
+    Raises WeightsError: no connection, no space, another hash than ``sha256``, or, where that is
+    None, a file that holds no model. What has arrived stays in ``<target>.part`` for the next try,
+    but for a wrong file.
     The hash that it came with is left in ``<target>.sha256``, and compared when it is loaded.
     """
     part = target.with_name(target.name + ".part")
@@ -52,6 +55,8 @@ def fetch(url: str, target: Path, sha256: str | None, progress: Progress) -> Pat
     except ValueError as error:
         raise WeightsError(f"{url}: not an address to fetch from ({error})") from error
     found = _checked(part, url, sha256)
+    if sha256 is None:
+        _refuse_no_model(part, url)
     try:
         part.replace(target)
         beside(target).write_text(line(target, found))
@@ -110,3 +115,16 @@ def _checked(part: Path, url: str, sha256: str | None) -> str:
             " Fetch again, or give --sha256 if you know that it is right"
         )
     return found
+
+
+def _refuse_no_model(part: Path, url: str) -> None:
+    """Without a hash nothing else says that it is what was wanted: servers answer with a page."""
+    try:
+        pickled = zipfile.is_zipfile(part)
+        towers = held(dict.fromkeys(pth.keys(part)) if pickled else read_header(part)[1])
+        why = "" if towers else "holds no ImageBind tower (no key 'modality_trunks.*')"
+    except WeightsError as error:
+        why = str(error).removeprefix(f"{part}: ")
+    if why:
+        part.unlink()
+        raise WeightsError(f"{url}: gives no weights file: {why}; removed")

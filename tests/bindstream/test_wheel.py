@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -28,9 +29,19 @@ with Subscriber(sys.argv[1], topics=["embedding/"], timeout_s=30) as stream:
 """
 
 
+def _clean() -> dict[str, str]:
+    """Without what points Python at this checkout (PYTHONPATH), as a stranger's machine is."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+
+
 def _run(*command: str | Path, cwd: Path) -> str:
     done = subprocess.run(
-        [str(word) for word in command], cwd=cwd, capture_output=True, text=True, timeout=300
+        [str(word) for word in command],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        env=_clean(),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -118,7 +129,8 @@ def test_it_puts_one_package_beside_a_users_own(fresh: Path) -> None:
 
 def test_its_other_verbs_name_the_robots_code(fresh: Path) -> None:
     """Breaks if a verb that the reader has not is a traceback."""
-    done = subprocess.run([fresh / "bindstream", "run"], capture_output=True, text=True, timeout=60)
+    command = [fresh / "bindstream", "run"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=_clean())
     assert done.returncode == 2
     assert "'bindstream run' needs bindstream-robot: " in done.stderr
     assert "-m pip install 'bindstream-robot[server]'" in done.stderr

@@ -154,6 +154,9 @@ def test_units_of_heat_and_motion_can_be_stated(tmp_path: Path) -> None:
         ("{}", "depth wants 'fx_px'"),
         ('{"imu": {"mean": [1, 2]}}', "imu.mean wants six numbers"),
         ('{"imu": {"accel_unit": ["g"]}}', "imu.accel_unit wants m/s2 or g or mg"),
+        ('{"dept": {"fx_px": 615}}', "unknown key 'dept'; did you mean 'depth'?"),
+        ('{"Depth": {"fx_px": 615}}', "unknown key 'Depth'; did you mean 'depth'?"),
+        ('{"vision": {"fps": 30}}', "unknown key 'vision'; known: depth, imu, thermal"),
         ('{"thermal": {"rows": [5, 2]}}', "thermal.rows wants a count of lines"),
     ],
 )

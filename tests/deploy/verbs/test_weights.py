@@ -147,6 +147,21 @@ def test_fetch_says_why_it_cannot(server, tmp_path, capsys, url, says):
     assert says in capsys.readouterr().err
 
 
+def test_fetch_keeps_no_file_that_is_no_model(server, tmp_path, capsys, monkeypatch):
+    """Breaks if a page that a server sends instead of the weights is put in place under their name,
+    and called fine, because nobody gave a hash."""
+    target = tmp_path / "w.safetensors"
+    command = ["weights", "fetch", "--to", str(target), "--accept-licence", "--url", server.url]
+    assert main(command) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert f"{server.url}: gives no weights file: not a safetensors file" in said
+    assert not list(tmp_path.glob("w.safetensors*"))
+    write_small_weights(tmp_path / "small.safetensors")
+    monkeypatch.setattr(f"{__name__}.BODY", (tmp_path / "small.safetensors").read_bytes())
+    assert main(command) == 0
+    assert read_card(target).modalities
+
+
 def test_fetch_says_where_it_cannot_write(server, tmp_path, capsys):
     """Breaks if a disk's fault is told as if the server's, or ends in a traceback."""
     (tmp_path / "file").write_bytes(b"")
