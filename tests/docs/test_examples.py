@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from bindstream.errors import DeviceUnavailable, WrongFormat
 from bindstream.types import Modality
 from sensors import load
+from sensors.recording.writer import RecordingWriter
+from sensors.ros2.packing import Codec
+from tests.deploy import messages
 from tests.docs.blocks import ROOT
 from tests.docs.conftest import Phone
 from tests.docs.running import output_of
@@ -40,6 +46,19 @@ def test_words_are_compared_with_the_stream(robot: Robot, shell_env: dict[str, s
     for line in lines:
         assert any(word in line for word in words)
         assert -1.0 <= float(line.split()[-1]) <= 1.0
+
+
+def test_a_recording_is_read_without_us(tmp_path: Path) -> None:
+    """Breaks if a recording's own definitions do not suffice to read its embeddings."""
+    path = tmp_path / "drive.mcap"
+    writer = RecordingWriter(path, Codec(), {})
+    for n in range(3):
+        writer.say(replace(messages.embedding(), seq=n))
+    writer.close()
+    lines = example("read_recording.py", str(path), env={"PATH": os.environ["PATH"]})
+    assert len(lines) == 3
+    told = messages.embedding()
+    assert f"{told.stream}/0 is most like {told.stream}/2: 1.00" in lines[0]
 
 
 @pytest.mark.ray
