@@ -1,42 +1,29 @@
-"""Puts a stream's windows to its encoder, and tells what came of each.
+"""The windows that are to be put to the encoder, and the threads that put them.
 
 The newest first; or, where nothing may be lost (the robot's time is its streams'), one after
-another: then a window waits for its turn, and an encoder that fails or is away is asked again.
+another: then a window waits for its turn.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Any
 
-from bindstream.errors import InvalidInput
-from bindstream.types import Encoding, Reason, Window
+from bindstream.types import Reason, Window
+from pipeline.courier import Courier
 from pipeline.latest import LatestSlot
 from pipeline.teller import Teller
 
-SAME_END_S = 0.3
-SILENT_S = 60.0
-"""How long the answer to a lossless window is waited for; a live one has its deadline."""
-FAILING_S = 15.0
-"""How long an encoder that fails is asked again for one: a replica that died is back by then."""
-AGAIN_S = 0.5
-
 
 class Asker:
-    """One thread per window that may be with the encoder at a time.
+    """One thread per window that may be with the encoder at a time: each goes with ``courier``.
+    Once ``stop`` is set nothing more is asked."""
 
-    ``encoder`` is the handle of its deployment. ``refusal`` says, until a window is encoded
-    again, why the encoder takes none. ``on_answer`` is told the encoder_id of every answer, ''
-    where there is none. Once ``stop`` is set nothing more is asked.
-    """
-
-    def __init__(self, encoder: Any, teller: Teller, in_flight: int, stop: threading.Event) -> None:
-        self._encoder, self._teller, self._stop = encoder, teller, stop
+    def __init__(
+        self, courier: Courier, teller: Teller, in_flight: int, stop: threading.Event
+    ) -> None:
+        self._courier, self._teller, self._stop = courier, teller, stop
         self._slot: LatestSlot[Window] = LatestSlot(in_flight)
-        self.refusal = ""
-        self.on_answer: Callable[[str], None] = lambda _: None
         self.threads = [
             threading.Thread(target=self._ask_newest, name=f"encode-{i}", daemon=True)
             for i in range(in_flight)
@@ -71,69 +58,6 @@ class Asker:
             if window is None:
                 continue
             try:
-                self._ask_one(window)
+                self._courier.carry(window)
             finally:
                 self._slot.done()
-
-    def _ask_one(self, window: Window) -> None:
-        if window.lossless:
-            self._ask_until_it_answers(window)
-            return
-        budget_s = (window.deadline_ns - self._teller.now_ns()) / 1e9
-        if budget_s <= 0:  # it waited here too long: the encoder is not even asked
-            self._teller.dropped(window, Reason.LATE)
-            return
-        error = self._try(window, budget_s)
-        if error is not None:
-            self._blame_encoder(window, error)
-
-    def _ask_until_it_answers(self, window: Window) -> None:
-        until_s = time.monotonic() + FAILING_S
-        while (error := self._try(window, SILENT_S)) is not None:
-            if time.monotonic() > until_s or self._stop.wait(AGAIN_S):
-                self._blame_encoder(window, error)
-                return
-
-    def _try(self, window: Window, budget_s: float) -> Exception | None:
-        """Ask once. Returns what Ray, Serve or the encoder raised: nothing ends the thread."""
-        try:
-            self._deliver(window, self._encoding(window, budget_s))
-        except TimeoutError:
-            self._teller.dropped(window, Reason.ENCODER_TIMEOUT)
-        except Exception as error:
-            return error
-        return None
-
-    def _encoding(self, window: Window, budget_s: float) -> Encoding:
-        response = self._encoder.encode.remote(window, budget_s)
-        try:
-            encoding: Encoding = response.result(timeout_s=budget_s)
-        except TimeoutError:
-            response.cancel()
-            raise
-        return encoding
-
-    def _blame_encoder(self, window: Window, error: Exception) -> None:
-        """When the whole app is deleted the encoder may be gone first: that is no error of its."""
-        if self._stop.wait(SAME_END_S):
-            self._teller.dropped(window, Reason.SHUTDOWN)
-            return
-        self.on_answer("")
-        self._teller.complain("encoder_error", error)
-        self._teller.dropped(window, Reason.ENCODER_ERROR)
-
-    def _deliver(self, window: Window, encoding: Encoding) -> None:
-        self.on_answer(encoding.encoder_id)
-        if encoding.vector is None:
-            self._refused(window, encoding)
-            return
-        self.refusal = ""
-        self._teller.encoded(window, encoding)
-
-    def _refused(self, window: Window, encoding: Encoding) -> None:
-        """Told in words, as an event and in the health until a window is encoded again."""
-        reason = encoding.refusal or Reason.INVALID_INPUT
-        if reason is Reason.INVALID_INPUT:
-            self.refusal = f"a window cannot be encoded: {encoding.why}"
-            self._teller.complain(str(reason), InvalidInput(self.refusal))
-        self._teller.dropped(window, reason)

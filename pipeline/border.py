@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bindstream.errors import InvalidInput
+from bindstream.errors import DeviceError, InvalidInput
 from bindstream.feed import formed
 from bindstream.imu import reading_doubt
 from bindstream.stamp import plain_number, whole_ns
@@ -87,6 +87,17 @@ def why_of(driver: Any) -> str:
         return plain(str(getattr(driver, "why", "") or ""))[:MOST_WORDS]
     except Exception as error:  # a property, or words, that fail themselves
         return f"the driver cannot say what is wrong: {type(error).__name__}"
+
+
+def in_words(error: Exception) -> str:
+    """An error in words that fit any message: short, and text that can be encoded."""
+    try:
+        said = str(error)
+    except Exception:  # a driver's own error may fail even at that
+        said = "it cannot say what"
+    if not isinstance(error, DeviceError | InvalidInput):
+        said = f"{type(error).__name__}: {said}"
+    return plain(said)[:MOST_WORDS]
 
 
 def plain(words: str) -> str:

@@ -15,3 +15,13 @@ def direct(handle: Any) -> Any:
     """
     os.environ["grpc_proxy"] = ""  # noqa: SIM112 - gRPC reads small letters alone
     return handle.options(_by_reference=False)
+
+
+def result_of(response: Any, timeout_s: float) -> Any:
+    """What a call answers. Raises TimeoutError, the call then being cancelled, and whatever else
+    Serve or the other side raise."""
+    try:
+        return response.result(timeout_s=timeout_s)
+    except TimeoutError:
+        response.cancel()
+        raise

@@ -1,9 +1,9 @@
 """The Serve shell of one stream: sensor -> windows -> encoder -> publisher.
 
-Threads: ``capture`` always reads the device; ``windows`` cuts and keeps the accounts;
-one ``encode`` thread per window in flight asks the encoder (see ``asker``); ``format`` asks it what
-to cut (see ``inquiry``). Latest wins in between; or, where the robot's time is its streams', each
-waits for the next (see ``clock``).
+Threads: ``capture`` always reads the device (see ``upkeep``); ``windows`` cuts and passes on (see
+``belt``); one ``encode`` thread per window in flight asks the encoder (see ``asker``); ``format``
+asks it what to cut (see ``inquiry``). Latest wins in between; or, where the robot's time is its
+streams', each waits for the next (see ``clock``).
 """
 
 from __future__ import annotations
@@ -11,39 +11,33 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from msgspec.structs import replace
-
-from bindstream.errors import BindstreamError
-from bindstream.types import Reason, Sample, Window
 from pipeline.asker import Asker
-from pipeline.border import counted, rate_of, why_of
-from pipeline.capture import Capture, Handover
+from pipeline.belt import Belt
+from pipeline.capture import Capture
+from pipeline.courier import Courier
 from pipeline.cutter import Cutter
+from pipeline.device import Device
 from pipeline.direct import direct
-from pipeline.hole import Hole
+from pipeline.dispatch import Dispatch
+from pipeline.handover import Handover
 from pipeline.inquiry import Inquiry
 from pipeline.lane import Lane
+from pipeline.link import Link, address
+from pipeline.pauses import Pauses
 from pipeline.plan import StreamPlan
+from pipeline.report import Report
+from pipeline.start import Start
 from pipeline.teller import Teller
 from sensors import load
 
-STATE_EVERY_S = 1.0
 SWITCH_S = 0.0005
 """How long one Python thread may keep the others waiting: a sensor's next reading among them."""
 RELEASE_S = 1.5
 DRAIN_S = 3.0
 """What ``close`` takes at most, beside the link's flush: Serve kills the replica after 5 s."""
-FOR_EVER_NS = 1 << 62
-AHEAD_S = 0.005
-IN_LINE_S = 0.1
-AHEAD = "ahead of the robot's time: waits for the other streams"
-PAST_IN_PRESENT = "a recording on a robot that is live: set time: streams of its robot"
-UNSETTLED = 16
-"""Where nothing may be lost, no window is cut while the publisher owes an answer to so many."""
 
 
 class Ingest:
@@ -59,27 +53,26 @@ class Ingest:
     ) -> None:
         sys.setswitchinterval(SWITCH_S)
         self._closed = True  # until it all stands: __del__ comes even when a line below fails
-        self._plan = plan
+        self._stream = plan.stream
+        self._stop = stop = threading.Event()
         encoder = direct(encoder)
-        self._driver = load(plan.driver)(plan.stream, **plan.options)
-        self._recorded = bool(getattr(self._driver, "recorded", False))
-        self._teller = Teller(plan, own_app())
-        self._cutter = Cutter(plan, self._teller, self._rate_hz)
-        self._window_errors = 0
-        self._uncut = ""
+        self._device = device = Device(
+            load(plan.driver)(plan.stream, **plan.options), self._driver_ns
+        )
+        link = Link(address(plan.robot))
+        self._start = start = Start(plan, own_app(), link)
+        self._teller = teller = Teller(plan.stream, start, link)
+        self._pauses = Pauses()
         self._handover = Handover()
-        self._taken: deque[Sample] = deque()
-        self._capture = Capture(self._driver, plan.stream, self._driver_ns, self._handover)
-        self._capture.on_event = self._on_capture
-        self._lane = Lane(plan.robot, plan.stream, plan.modality, self._rate_hz)
-        self._capture.on_samples = self._lane.offer
-        self._stop = threading.Event()
-        self._inquiry = Inquiry(encoder, plan, self._teller, self._stop)
-        self._asker = Asker(encoder, self._teller, plan.in_flight, self._stop)
-        self._asker.on_answer = self._inquiry.heard
-        self._paused_ns = (0, 0)
-        self._flushed = self._drained = False
-        self._told = 0.0, ""  # when a state was told, and which
+        self._lane = lane = Lane(plan.robot, plan.stream, plan.modality, lambda: device.rate_hz)
+        self._capture = Capture(device, plan.stream, self._handover, self._on_capture, lane)
+        self._inquiry = Inquiry(encoder, plan, teller, stop)
+        self._courier = Courier(encoder, start, teller, self._inquiry.heard, stop)
+        self._asker = Asker(self._courier, teller, plan.in_flight, stop)
+        self._cutter = Cutter(plan, start, teller, self._inquiry, device)
+        dispatch = Dispatch(plan.deadline_s, start, teller, self._asker, self._pauses, stop)
+        self._belt = Belt(self._capture, self._handover, self._cutter, dispatch, start, stop)
+        self._report = Report(start, teller, device, self._capture, self._belt, self._courier)
         self._threads = [threading.Thread(target=self._windows, name="windows", daemon=True)]
         self._threads += self._asker.threads
         self._closed = False
@@ -92,7 +85,7 @@ class Ingest:
             return
         for thread in self._threads:
             if not thread.is_alive():
-                raise RuntimeError(f"stream '{self._plan.stream}': thread {thread.name} is dead")
+                raise RuntimeError(f"stream '{self._stream}': thread {thread.name} is dead")
         self._capture.check()
 
     def pause(self) -> str:
@@ -127,170 +120,30 @@ class Ingest:
     # windows thread ---------------------------------------------------------------------------
 
     def _windows(self) -> None:
-        if not self._teller.meet(self._stop, self._starts_ns()):
+        if not self._start.meet(self._stop, self._starts_ns()):
             return
-        self._handover.waits = not self._teller.clock.is_live
+        self._handover.waits = not self._start.clock.is_live
         self._capture.start()
-        while not self._stop.is_set():
-            if self._inquiry.form is None:  # what the sensor gives meanwhile waits, within bounds
-                self._stop.wait(0.05)
-            else:
-                self._push_what_may_be()
-                self._end_if_over()
-            self._keep_in_touch()
-        self._flush()
-        self._tell_state()
-
-    def _push_what_may_be(self) -> None:
-        """All that was read, or as far as the stream may be ahead of the robot's time."""
-        clock = self._teller.clock
-        if not self._taken:
-            self._taken.extend(self._handover.take(0.1))
-        while self._taken and not clock.is_ahead():
-            if self._handover.waits and self._stop.is_set():
-                return
-            self._push(self._taken.popleft())
-        if not self._taken:
-            self._teller.progress()
-        elif not self._stop.is_set():
-            self._stop.wait(AHEAD_S)
-
-    def _keep_in_touch(self) -> None:
-        self._teller.listen()
-        told_s, told = self._told
-        if time.monotonic() - told_s >= STATE_EVERY_S or told != self._state():
-            self._told = time.monotonic(), self._state()
-            self._tell_state()
-            self._teller.progress(again=True)
-
-    def _flush(self) -> None:
-        for cut in self._cutter.flush():
-            self._pass_on(cut)
-
-    def _state(self) -> str:
-        """That of the sensor; one that ended is ``running`` until all its windows are told."""
-        state = self._capture.state
-        return "running" if state == "ended" and not self._drained else state
-
-    def _end_if_over(self) -> None:
-        """Nothing follows, said the driver: flush, and once each window has its outcome, tell."""
-        if self._drained or self._capture.state != "ended" or not self._handover.is_empty():
-            return
-        if self._taken:
-            return
-        if not self._flushed:
-            self._flushed = True
-            self._flush()
-        if self._asker.is_idle():
-            self._drained = True
-            self._teller.happened("stream_ended", self._capture.why)
-
-    def _push(self, sample: Sample) -> None:
-        form = self._inquiry.form
-        if form is None:
-            return
-        try:
-            cuts = self._cutter.push(sample, form)
-            self._uncut = ""
-        except BindstreamError as error:  # no windower can be made of it
-            self._uncut = f"its encoder wants windows that cannot be cut: {error}"
-            self._teller.complain("unfit_encoder", error)
-            return
-        except Exception as error:  # costs this sample, not the stream
-            self._window_errors += 1
-            self._teller.complain("window_error", error)
-            return
-        for cut in cuts:
-            self._pass_on(cut)
-        if self._cutter.known_ns is not None:
-            self._teller.come_to(self._cutter.known_ns)
-
-    def _pass_on(self, cut: Window | Hole) -> None:
-        lossless = self._handover.waits
-        while lossless and self._teller.unsettled >= UNSETTLED:
-            if self._stop.wait(AHEAD_S):
-                break
-            self._keep_in_touch()
-        self._teller.opened(cut)
-        if isinstance(cut, Hole):
-            self._teller.dropped(cut, self._excuse(cut))
-            return
-        deadline_ns = cut.end_ns + round(self._plan.deadline_s * 1e9)
-        now_ns = self._teller.stamp_ns(cut.captured_ns)
-        stamped = replace(cut, windowed_ns=now_ns, deadline_ns=deadline_ns, lossless=lossless)
-        self._wait_in_line(stamped) if lossless else self._asker.put(stamped)
-
-    def _wait_in_line(self, window: Window) -> None:
-        while not self._asker.offer(window, IN_LINE_S):
-            if self._stop.is_set():
-                self._teller.dropped(window, Reason.SHUTDOWN)
-                return
-            self._keep_in_touch()
-
-    def _excuse(self, hole: Hole) -> Reason:
-        begin_ns, end_ns = self._paused_ns
-        paused = hole.start_ns < end_ns and begin_ns < hole.end_ns
-        return Reason.PAUSED if paused else Reason.SENSOR_GAP
+        self._belt.run(self._report.keep_in_touch)
+        self._report.tell()
 
     def _starts_ns(self) -> int:
         """Of a recording, when it begins; else 0."""
         try:
-            return int(getattr(self._driver, "starts_ns", 0) or 0) if self._recorded else 0
+            return self._device.starts_ns()
         except Exception as error:  # it may read its file for that: ``open`` will say so again
             self._teller.complain("driver_error", error)
             return 0
-
-    def _rate_hz(self) -> float:
-        return rate_of(self._driver)
 
     # any thread -------------------------------------------------------------------------------
 
     def _driver_ns(self) -> int:
         """What a driver is told for the time: see ``sensors.driver.Clock``."""
-        return self._teller.clock.driver_ns(time.monotonic_ns(), recorded=self._recorded)
+        recorded = self._device.recorded
+        return self._start.clock.driver_ns(time.monotonic_ns(), recorded=recorded)
 
     def _on_capture(self, name: str, why: str) -> None:
         if name == "stream_ended":  # told once its windows are
             return
-        begin_ns, end_ns = self._paused_ns
-        if name == "stream_paused":
-            self._paused_ns = (self._driver_ns(), FOR_EVER_NS)
-        elif end_ns == FOR_EVER_NS:
-            self._paused_ns = (begin_ns, self._driver_ns())
+        self._pauses.hear(name, self._driver_ns())
         self._teller.happened(name, why)
-
-    def _tell_state(self) -> None:
-        capture = self._capture
-        counters = {**self._driver_counters(), **self._cutter.stats()}
-        counters["invalid"] = counters.get("invalid", 0) + capture.refused
-        lost = {
-            "window_errors": self._window_errors,
-            "untaken": self._handover.overrun,
-            "reopened": capture.reopened,
-            "unrecorded": self._lane.refused,
-        }
-        past = PAST_IN_PRESENT if self._recorded and self._teller.clock.is_live else ""
-        ahead = AHEAD if self._teller.clock.is_ahead() else ""
-        whys = (
-            past,
-            ahead,
-            capture.why,
-            why_of(self._driver),
-            self._inquiry.why,
-            self._uncut,
-            self._asker.refusal,
-        )
-        self._teller.state(
-            self._state(),
-            next(filter(None, whys), ""),
-            rate_hz=capture.meter.rate_hz(self._teller.now_ns()),
-            wanted_rate_hz=rate_of(self._driver),
-            counters={**counters, **lost},
-        )
-
-    def _driver_counters(self) -> dict[str, int]:
-        try:
-            return counted(getattr(self._driver, "counters", {}))
-        except Exception as error:
-            self._teller.complain("driver_error", error)
-            return {}

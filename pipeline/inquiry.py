@@ -9,6 +9,7 @@ from typing import Any
 from bindstream.errors import InvalidInput
 from bindstream.formats import WindowFormat
 from pipeline.border import plain
+from pipeline.direct import result_of
 from pipeline.format import format_of
 from pipeline.plan import StreamPlan
 from pipeline.teller import Teller
@@ -69,12 +70,7 @@ class Inquiry:
         return UNFIT_RETRY_S
 
     def _answer(self) -> Any:
-        response = self._encoder.describe.remote(str(self._plan.modality))
-        try:
-            return response.result(timeout_s=ANSWER_S)
-        except TimeoutError:
-            response.cancel()
-            raise
+        return result_of(self._encoder.describe.remote(str(self._plan.modality)), ANSWER_S)
 
     def _note(self, error: Exception) -> None:
         """What the encoder itself says is told; that Serve has none yet is not worth a word."""

@@ -2,119 +2,28 @@
 
 from __future__ import annotations
 
-import logging
-import socket
-import threading
 import time
-import uuid
-
-import msgspec
 
 from bindstream.types import Embedding, Encoding, Reason, Stamped, Tombstone, Window
 from pipeline.border import plain
-from pipeline.clock import StreamClock
-from pipeline.link import Link, address
-from pipeline.messages import (
-    About,
-    Bye,
-    Grant,
-    Happened,
-    Hello,
-    Opened,
-    Progress,
-    State,
-)
-from pipeline.plan import StreamPlan
+from pipeline.link import Link
+from pipeline.messages import Bye, Happened, Opened, State
+from pipeline.start import Start
 
 COMPLAIN_EVERY_S = 1.0
-STEP_NS = 50_000_000
-"""A stream tells how far it has come at least so often, of its own time."""
-UNHEARD_LOG_EVERY = 20
-UNHEARD = (
-    "stream '%s': no publisher answers at %s on host %s; where Ray has several hosts, labels must "
-    "pin both to one"
-)
-_log = logging.getLogger("ray.serve")
 
 
 class Teller:
-    """One start of a stream, in front of its publisher: holds what it was granted, and the clock
-    that goes with it. May be used by any thread once ``meet`` has returned."""
+    """Speaks for one start of a stream, once that has met its publisher. Any thread may use it."""
 
-    def __init__(self, plan: StreamPlan, app: str) -> None:
-        deadline_ns = round(plan.deadline_s * 1e9)
-        self._about = About(plan.modality, plan.hop_ns, deadline_ns, app=app)
-        self._instance = uuid.uuid4().hex
-        self._plan = plan
-        self._link = Link(address(plan.robot))
-        self.grant = Grant(0, time.time_ns() - time.monotonic_ns())
-        self.clock = StreamClock(self.grant.offset_ns)
-        self._come_ns = self._told_ns = 0
+    def __init__(self, stream: str, start: Start, link: Link) -> None:
+        self._stream, self._start, self._link = stream, start, link
         self._complained_s: dict[str, float] = {}
-
-    def meet(self, stop: threading.Event, starts_ns: int = 0) -> bool:
-        """Ask until a publisher grants an epoch. False when told to stop before.
-
-        ``starts_ns``: of a recording, when it begins.
-        """
-        about = msgspec.structs.replace(self._about, starts_ns=starts_ns)
-        hello, unheard = Hello(self._plan.stream, self._instance, about), 0
-        while not stop.is_set():
-            grant = self._link.ask(hello, 1.0)
-            if grant is not None:
-                self.grant = grant
-                self.clock = StreamClock(grant.offset_ns, grant.timing)
-                return True
-            unheard += 1
-            if unheard % UNHEARD_LOG_EVERY == 0:
-                host = socket.gethostname()
-                _log.warning(UNHEARD, self._plan.stream, address(self._plan.robot), host)
-        return False
-
-    def now_ns(self) -> int:
-        """The robot's clock."""
-        return self.clock.now_ns(time.monotonic_ns())
-
-    def stamp_ns(self, captured_ns: int) -> int:
-        """Now, for what is done with a window captured then."""
-        return self.clock.stamp_ns(time.monotonic_ns(), captured_ns)
 
     @property
     def unsettled(self) -> int:
         """Windows whose outcome readers may not have been told yet."""
         return self._link.unsettled
-
-    def listen(self) -> None:
-        """Take in what the publisher says; call it now and then. Never blocks."""
-        self._link.listen()
-        self.clock.hear(self._link.robot_ns)
-
-    def come_to(self, done_ns: int) -> None:
-        """All windows that end by then were opened; told in steps, where streams tell the time."""
-        if self.clock.is_live:
-            return
-        self._come_ns = done_ns
-        self.clock.come_to(done_ns)
-        if abs(done_ns - self._told_ns) >= STEP_NS:
-            self.progress()
-
-    def progress(self, *, again: bool = False) -> None:
-        """Tell what was not told of it; ``again``: a publisher may be new."""
-        if self._come_ns and (again or self._come_ns != self._told_ns):
-            self._told_ns = self._come_ns
-            self._link.send(Progress(self._plan.stream, self.grant.epoch, self._come_ns))
-
-    def stamp(self, seq: int = 0) -> Stamped:
-        """What a window of this start is stamped with, but for its times."""
-        return Stamped(
-            robot=self._plan.robot,
-            stream=self._plan.stream,
-            modality=self._plan.modality,
-            epoch=self.grant.epoch,
-            seq=seq,
-            start_ns=0,
-            end_ns=0,
-        )
 
     def opened(self, window: Stamped) -> None:
         """A window was cut, or a hole was found; exactly one outcome must follow."""
@@ -128,7 +37,7 @@ class Teller:
                 **window.stamp(),
                 captured_ns=window.captured_ns,
                 windowed_ns=window.windowed_ns,
-                encoded_ns=self.stamp_ns(window.captured_ns),
+                encoded_ns=self._start.stamp_ns(window.captured_ns),
                 queue_ms=encoding.queue_ms,
                 encode_ms=encoding.encode_ms,
                 n_missing=window.n_missing,
@@ -144,8 +53,8 @@ class Teller:
 
     def happened(self, name: str, why: str) -> None:
         """Every reader is told of it, as an event."""
-        detail = {"stream": self._plan.stream, "why": why}
-        self._link.send(Happened(self._plan.stream, name, self.now_ns(), detail))
+        detail = {"stream": self._stream, "why": why}
+        self._link.send(Happened(self._stream, name, self._start.now_ns(), detail))
 
     def complain(self, name: str, error: Exception) -> None:
         """An event, once a second at most: a fault may come with every sample."""
@@ -167,9 +76,9 @@ class Teller:
         """How it is; call it once a second, and at every change."""
         self._link.send(
             State(
-                stream=self._plan.stream,
-                epoch=self.grant.epoch,
-                offset_ns=self.grant.offset_ns,
+                stream=self._stream,
+                epoch=self._start.grant.epoch,
+                offset_ns=self._start.grant.offset_ns,
                 state=state,
                 why=why,
                 rate_hz=rate_hz,
@@ -180,5 +89,5 @@ class Teller:
 
     def bye(self) -> None:
         """Nothing follows. Returns once the publisher has it all, or after the link's flush."""
-        self._link.send(Bye(self._plan.stream, self.grant.epoch))
+        self._link.send(Bye(self._stream, self._start.grant.epoch))
         self._link.close()

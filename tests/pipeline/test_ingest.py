@@ -159,12 +159,12 @@ def test_a_drivers_own_words_reach_the_health():
     with Robot("depth") as robot:
         ingest = robot.start()
         robot.wait(Embedding, 1)
-        ingest._driver.why = "what is pushed is refused: depth: wanted metres"
+        ingest._device._driver.why = "what is pushed is refused: depth: wanted metres"
         told(robot, "what is pushed is refused: depth: wanted metres")
-        ingest._driver.why = ValueError("of a class of its own")  # type: ignore[assignment]
+        ingest._device._driver.why = ValueError("of a class of its own")  # type: ignore[assignment]
         told(robot, "of a class of its own")
         ingest.check_health()
-        ingest._driver.why = ""
+        ingest._device._driver.why = ""
         told(robot, "")
 
 
@@ -349,15 +349,15 @@ def test_a_window_that_waited_past_its_deadline_is_late_and_not_asked():
     with Robot("depth") as robot:
         ingest = robot.start("depth")
         robot.wait(Embedding, 1)
-        asker, seen = ingest._asker, []
-        ask_one = asker._ask_one
+        courier, seen = ingest._courier, []
+        carry = courier.carry
 
         def too_late(window: Window) -> None:
-            asker._ask_one = ask_one
+            courier.carry = carry
             seen.append(window)
-            ask_one(msgspec.structs.replace(window, deadline_ns=window.end_ns))
+            carry(msgspec.structs.replace(window, deadline_ns=window.end_ns))
 
-        asker._ask_one = too_late
+        courier.carry = too_late
         (late,) = robot.wait(Tombstone, 1, reason=Reason.LATE)
         robot.wait(Embedding, 3)
     (window,) = seen

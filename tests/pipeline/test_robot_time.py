@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
-from pipeline import asker, watermark
+from pipeline import courier, watermark
 from pipeline.clock import LEAD_NS, LIVE, Timing
-from pipeline.ingest import AHEAD, PAST_IN_PRESENT, Ingest
+from pipeline.ingest import Ingest
+from pipeline.report import AHEAD, PAST_IN_PRESENT
 from tests.pipeline.robot import Robot
 from tests.system.toy_encoder import ToyEncoder
 
@@ -109,7 +110,7 @@ def test_an_encoder_that_fails_is_asked_again():
 
 def test_an_encoder_that_says_nothing_is_not_waited_for_for_ever(monkeypatch):
     """Breaks if one window without an answer stops a recording for good, or goes untold."""
-    monkeypatch.setattr(asker, "SILENT_S", 0.2)
+    monkeypatch.setattr(courier, "SILENT_S", 0.2)
     with Robot("depth", timing=MAX) as robot:
         start(robot, "depth", ToyEncoder(None, slow_s=0.5), seconds=2.0)
         heard = until_ended(robot, "depth")
