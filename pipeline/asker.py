@@ -2,6 +2,10 @@
 
 The newest first; or, where nothing may be lost (the robot's time is its streams'), one after
 another: then a window waits for its turn.
+
+A process that was stopped and goes on finds a backlog, and cuts windows of it faster than they are
+asked for, but one by one: the first would be asked for before the next is there. So one that is
+unusually old (see ``lateness``) waits a moment for its successor.
 """
 
 from __future__ import annotations
@@ -11,8 +15,14 @@ import time
 
 from bindstream.types import Reason, Window
 from pipeline.courier import Courier
+from pipeline.lateness import Lateness
 from pipeline.latest import LatestSlot
+from pipeline.plan import StreamPlan
+from pipeline.start import Start
 from pipeline.teller import Teller
+
+OVERTAKE_HOPS = 0.25
+"""So long an unusually old window waits. From a sensor that is on time the next is a hop away."""
 
 
 class Asker:
@@ -20,13 +30,20 @@ class Asker:
     Once ``stop`` is set nothing more is asked."""
 
     def __init__(
-        self, courier: Courier, teller: Teller, in_flight: int, stop: threading.Event
+        self,
+        plan: StreamPlan,
+        courier: Courier,
+        start: Start,
+        teller: Teller,
+        stop: threading.Event,
     ) -> None:
-        self._courier, self._teller, self._stop = courier, teller, stop
-        self._slot: LatestSlot[Window] = LatestSlot(in_flight)
+        self._courier, self._start, self._teller, self._stop = courier, start, teller, stop
+        self._hop_s = plan.hop_s
+        self._slot: LatestSlot[Window] = LatestSlot(plan.in_flight)
+        self._lateness = Lateness(plan.hop_ns)
         self.threads = [
             threading.Thread(target=self._ask_newest, name=f"encode-{i}", daemon=True)
-            for i in range(in_flight)
+            for i in range(plan.in_flight)
         ]
 
     def put(self, window: Window) -> None:
@@ -58,6 +75,21 @@ class Asker:
             if window is None:
                 continue
             try:
-                self._courier.carry(window)
+                if self._is_overtaken(window):
+                    self._teller.dropped(window, Reason.SUPERSEDED)
+                else:
+                    self._courier.carry(window)
             finally:
                 self._slot.done()
+
+    def _is_overtaken(self, window: Window) -> bool:
+        """Whether it is of a backlog, and not the newest of that."""
+        if window.lossless:
+            return False
+        age_ns = self._start.now_ns() - window.end_ns
+        if self._lateness.is_unusual(age_ns):
+            wait_s = OVERTAKE_HOPS * self._hop_s
+            if not self._slot.is_newest(window, wait_s):
+                return True
+        self._lateness.add(age_ns)
+        return False

@@ -68,7 +68,7 @@ class Ingest:
         self._capture = Capture(device, plan.stream, self._handover, self._on_capture, lane)
         self._inquiry = Inquiry(encoder, plan, teller, stop)
         self._courier = Courier(encoder, start, teller, self._inquiry.heard, stop)
-        self._asker = Asker(self._courier, teller, plan.in_flight, stop)
+        self._asker = Asker(plan, self._courier, start, teller, stop)
         self._cutter = Cutter(plan, start, teller, self._inquiry, device)
         dispatch = Dispatch(plan.deadline_s, start, teller, self._asker, self._pauses, stop)
         self._belt = Belt(self._capture, self._handover, self._cutter, dispatch, start, stop)

@@ -24,6 +24,7 @@ class LatestSlot(Generic[T]):
         self._limit = in_flight
         self._out = 0
         self._waiting: T | None = None
+        self._newest: T | None = None
         self._closed = False
         self._changed = threading.Condition()
 
@@ -33,6 +34,7 @@ class LatestSlot(Generic[T]):
             if self._closed:
                 return item
             superseded, self._waiting = self._waiting, item
+            self._newest = item
             self._changed.notify_all()
             return superseded
 
@@ -63,6 +65,12 @@ class LatestSlot(Generic[T]):
             self._out += 1
             self._changed.notify_all()
             return item
+
+    def is_newest(self, item: T, timeout_s: float) -> bool:
+        """Whether none was put after that one, nor is within ``timeout_s``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._newest is not item, timeout_s)
+            return self._newest is item
 
     def done(self) -> None:
         """One item that was taken has its outcome. Raises RuntimeError if none is out."""

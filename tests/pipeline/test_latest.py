@@ -101,6 +101,20 @@ def test_a_limit_below_one_is_refused() -> None:
         LatestSlot(in_flight=0)
 
 
+def test_an_item_is_the_newest_until_another_is_put():
+    """Breaks if an item that is out already does not hear of its successor, or waits past it."""
+    slot: LatestSlot[str] = LatestSlot(2)
+    slot.put("first")
+    assert slot.take() == "first"
+    assert slot.is_newest("first", 0.01)
+    threading.Timer(0.05, lambda: slot.put("second")).start()
+    assert not slot.is_newest("first", 60.0)
+    assert slot.take() == "second"
+    assert not slot.is_newest("first", 0.0)
+    slot.close()
+    assert slot.is_newest("second", 60.0)  # and nobody waits for what cannot come
+
+
 def test_every_item_has_one_fate_under_many_threads() -> None:
     """Breaks if an item is lost, taken twice, or the limit exceeded in a race."""
     slot: LatestSlot[int] = LatestSlot(in_flight=2)
