@@ -243,16 +243,21 @@ class Robot:
         return found
 
     def outcomes(self, stream: str = "depth") -> list[Any]:
-        return [
-            m
-            for m in list(self.heard)
-            if isinstance(m, Embedding | Tombstone) and m.stream == stream
-        ]
+        return _outcomes(list(self.heard), stream)
 
     def account(self, stream: str = "depth") -> dict[str, Any]:
         """The newest ledger that readers were told of."""
         ledger: dict[str, Any] = self.of(Health, stream=stream)[-1].detail["ledger"]
         return ledger
+
+    def books(self, stream: str = "depth") -> tuple[dict[str, Any], list[Any]]:
+        """The newest ledger that readers were told of, and the outcomes that they were told before
+        it: those that it has closed."""
+        told = list(self.heard)
+        ledgers = [at for at, m in enumerate(told) if isinstance(m, Health) and m.stream == stream]
+        assert ledgers, f"no health of '{stream}' in {len(told)} messages"
+        ledger: dict[str, Any] = told[ledgers[-1]].detail["ledger"]
+        return ledger, _outcomes(told[: ledgers[-1]], stream)
 
     def events(self, name: str) -> list[dict[str, Any]]:
         return [e.detail for e in self.of(Event, name=name)]
@@ -281,7 +286,12 @@ class Robot:
 
     def _listen(self) -> None:
         with Subscriber(self.plan.endpoint, topics="", tombstones=True) as stream:
-            while not self._quiet.is_set():
-                message = stream.receive(0.1)
+            over = False
+            while (message := stream.receive(0.1)) is not None or not over:
+                over = self._quiet.is_set()  # what was sent before that may still be on its way
                 if message is not None:
                     self.heard.append(message)
+
+
+def _outcomes(told: list[Message], stream: str) -> list[Any]:
+    return [m for m in told if isinstance(m, Embedding | Tombstone) and m.stream == stream]

@@ -23,7 +23,7 @@ from tests.system.toy_encoder import ToyEncoder
 
 def sums_hold(robot: Robot, stream: str = "depth") -> None:
     """From the outside: what readers saw is what the ledger says, every seq once, in order."""
-    sums, seen = robot.account(stream), robot.outcomes(stream)
+    sums, seen = robot.books(stream)
     assert sums["captured"] == sums["published"] + sum(sums["dropped"].values()) + sums["open"]
     assert sums["refused"] == {}
     assert len(seen) == sums["captured"] - sums["open"]
@@ -57,20 +57,24 @@ def test_windows_of_a_driver_arrive_in_order():
 
 def test_a_slow_encoder_costs_windows_not_age():
     """Breaks if windows queue behind a slow encoder: the age of what is published would grow
-    without end instead of staying within hop + 2 x encode; or if a drop is not told."""
-    slow_s = 0.5
+    without end; if a drop is not told; or if the encoder of one stream holds up another."""
+    given: list[int] = []
     with Robot("depth", "other") as robot:
-        robot.start("depth", ToyEncoder(None, slow_s=slow_s))
+        Probe.tell["depth"] = lambda sample: given.append(sample.t_ns) or sample
+        robot.start("depth", ToyEncoder(None, slow_s=0.5))
         robot.start("other")
-        got = robot.wait(Embedding, 7, stream="depth")
+        got = robot.wait(Embedding, 10, stream="depth", timeout_s=60)
         other = robot.of(Embedding, stream="other")
-    assert max((e.published_ns - e.end_ns) / 1e9 for e in got) <= HOP_S + 2 * slow_s
-    assert {t.reason for t in robot.of(Tombstone, stream="depth")} <= {
-        Reason.SUPERSEDED,
-        Reason.SHUTDOWN,
-    }
-    assert len(robot.of(Tombstone, stream="depth", reason=Reason.SUPERSEDED)) >= 5
-    assert len(other) > 2 * len(got)
+    for e in got:  # behind that which was with the encoder when it came, and perhaps one in between
+        ahead = [o for o in got if e.windowed_ns < o.encoded_ns < e.encoded_ns]
+        assert len(ahead) <= 2
+    dropped = robot.of(Tombstone, stream="depth")
+    assert Reason.SUPERSEDED in {t.reason for t in dropped}
+    for t in dropped:  # a hole is the sensor's, where the host did not let it give a frame
+        assert t.reason in (Reason.SUPERSEDED, Reason.SHUTDOWN, Reason.SENSOR_GAP)
+        if t.reason is Reason.SENSOR_GAP:
+            assert not [t_ns for t_ns in given if t.start_ns <= t_ns < t.end_ns]
+    assert len(other) > len(got)
     sums_hold(robot)
 
 
@@ -336,7 +340,7 @@ def test_a_restarted_publisher_keeps_epoch_and_seq():
     seqs = [m.seq for m in robot.outcomes()]
     assert seqs == sorted(set(seqs))
     assert after[-1].seq - before.seq >= 3
-    sums, seen = robot.account(), robot.outcomes()
+    sums, seen = robot.books()
     assert seqs == list(range(len(seqs)))  # no window fell between the two publishers
     assert sums["captured"] == sums["published"] + sum(sums["dropped"].values())
     assert sums["refused"] == {}
