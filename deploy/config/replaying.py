@@ -19,13 +19,20 @@ _KEPT = ("encoder", "hop_s", "length_s", "deadline_s", "in_flight")
 
 
 def replaying(
-    document: dict[str, Any], file: Path, tracks: Sequence[Track], speed: float | str
+    document: dict[str, Any],
+    file: Path,
+    tracks: Sequence[Track],
+    speed: float | str,
+    *,
+    renamed: bool = False,
 ) -> dict[str, Any]:
     """The document with the recording's streams in place of its own, and its robot's time theirs.
 
     A stream of the document that is called as one of the recording keeps its settings; one whose
     driver is ``recording`` already keeps its options too, and names by them what the recording
-    does not say. Raises ConfigError for a document without exactly one robot, and for a recording
+    does not say. ``renamed``: the robot is called as the recorded one.
+
+    Raises ConfigError for a document without exactly one robot, and for a recording
     of which nothing can be played.
     """
     made = copy.deepcopy(document)
@@ -35,6 +42,8 @@ def replaying(
         raise ConfigError(f"a replay is of one robot, but the configuration has {len(robots)}")
     (robot,) = robots
     args = robot.setdefault("args", {}) or {}
+    if renamed and (name := next((track.robot for track in tracks if track.robot), "")):
+        args["name"] = name
     robot["args"] = args | {"time": "streams", "speed": speed}
     entries = list(_streams(apps, args, file, tracks))
     if not entries:

@@ -35,7 +35,7 @@ def replay(
     ``path``: the configuration whose encoder, words and scenes are used; None: the shipped one.
     ``private_ray.prepare`` was called before ray was imported.
     """
-    config = configured(file, path or shipped_path(), speed, digest=digest)
+    config = configured(file, path, speed, digest=digest)
     leftovers.reap()  # before we look whose the ports are
     preflight(config)
     names = [stream.name for stream in config.streams]
@@ -57,11 +57,12 @@ def replay(
     return conduct(session, show, stopping, tell)
 
 
-def configured(file: Path, path: Path, speed: float | str, *, digest: bool) -> Config:
-    """The configuration of a replay. What of the recording is not played is told on standard error.
-    Raises ConfigError."""
+def configured(file: Path, named: Path | None, speed: float | str, *, digest: bool) -> Config:
+    """The configuration of a replay; where none is named, the shipped one with the recorded robot's
+    name. What of the recording is not played is told on standard error. Raises ConfigError."""
     tracks = opened(file).tracks()
-    document = replaying(read(path), file.resolve(), tracks, speed)
+    path = named or shipped_path()
+    document = replaying(read(path), file.resolve(), tracks, speed, renamed=named is None)
     for line in left_out(document, tracks):
         print(f"bindstream replay: {file}: {line}", file=sys.stderr)
     return made(path, steady(document) if digest else document)

@@ -30,6 +30,7 @@ from sensors.ros2.unpacking import (
 )
 
 STREAM, MODALITY, RATE = "bindstream.stream", "bindstream.modality", "bindstream.rate_hz"
+ROBOT = "bindstream.robot"
 FX, BASELINE = "bindstream.fx_px", "bindstream.baseline_m"
 """What our writer notes of a channel."""
 ENDINGS = (".mcap", ".db3")
@@ -106,7 +107,8 @@ class Bag:
         if noted:
             meta, rate_hz = _noted_meta(topic), float(topic.notes.get(RATE, 0) or 0)
             modality = Modality(noted)
-            return Track(topic.notes[STREAM], modality, topic.name, rate_hz, meta)
+            robot = topic.notes.get(ROBOT, "")
+            return Track(topic.notes[STREAM], modality, topic.name, rate_hz, meta, robot=robot)
         found = modality_of(topic.kind, self._first(topic.name))
         if found is None:
             return None

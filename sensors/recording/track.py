@@ -14,7 +14,8 @@ from sensors.ros2.unpacking import Reading
 class Track:
     """One stream of a recording. ``source``: where in it (a topic, a file). ``rate_hz``: samples
     per second (sound: of its signal), 0 where it is not known. ``meta``: of a depth camera.
-    ``lacks``: what must be said before it can be played; "" where nothing is missing."""
+    ``lacks``: what must be said before it can be played; "" where nothing is missing. ``robot``:
+    whose it was, "" where that is not known."""
 
     stream: str
     modality: Modality
@@ -22,6 +23,7 @@ class Track:
     rate_hz: float = 0.0
     meta: DepthMeta | None = None
     lacks: str = ""
+    robot: str = ""
 
 
 class Recording(Protocol):

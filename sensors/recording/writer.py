@@ -12,7 +12,7 @@ from typing import Any
 
 from bindstream.types import DepthMeta, Modality, Sample
 from bindstream.wire import Message
-from sensors.recording.bag import BASELINE, FX, MODALITY, RATE, STREAM
+from sensors.recording.bag import BASELINE, FX, MODALITY, RATE, ROBOT, STREAM
 from sensors.ros2 import definitions as ros
 from sensors.ros2.packing import Codec, packings
 from sensors.ros2.sayings import said
@@ -51,6 +51,7 @@ class RecordingWriter:
         self._counts: dict[int, int] = {}
         self._cameras: dict[str, tuple[DepthMeta, int]] = {}
         self._losses: dict[str, str] = {}
+        self._places: dict[tuple[str, str], str] = {}
         self._rates: dict[tuple[str, str], float] = {}
         self._writer.add_metadata(ABOUT, about | {"kept as": str(codec)})
 
@@ -64,10 +65,10 @@ class RecordingWriter:
         of the first is noted: a measured one is another every second."""
         if modality is not Modality.AUDIO:
             rate_hz = self._rates.setdefault((robot, sample.stream), rate_hz)
-        notes = {STREAM: sample.stream, MODALITY: str(modality), RATE: repr(rate_hz)}
+        notes = {ROBOT: robot, STREAM: sample.stream, MODALITY: str(modality), RATE: repr(rate_hz)}
         if isinstance(sample.meta, DepthMeta):
             notes[FX], notes[BASELINE] = repr(sample.meta.fx_px), repr(sample.meta.baseline_m)
-        topic = f"/{token(robot)}/{token(sample.stream)}"
+        topic = self._place(robot, sample.stream)
         for kind, data in packings(sample, modality, rate_hz, self.codec):
             if kind == ros.CAMERA_INFO:
                 if self._is_camera_due(sample):
@@ -83,9 +84,8 @@ class RecordingWriter:
         found = said(message)
         if found is not None:
             part, kind, t_ns, data = found
-            stream = getattr(message, "stream", "")
-            place = "/".join(["", token(message.robot), *([token(stream)] if stream else []), part])
-            self._put(place, kind, {}, t_ns, t_ns, data)
+            place = self._place(message.robot, getattr(message, "stream", ""))
+            self._put(f"{place}/{part}", kind, {}, t_ns, t_ns, data)
 
     def lost(self, losses: dict[str, int]) -> None:
         """What could not be taken, so far; written once it changed, and read back by its name."""
@@ -108,6 +108,16 @@ class RecordingWriter:
         """The disk takes no more: cut what was half written, and close. Never raises."""
         self._sink.cut()
         self._sink.close()
+
+    def _place(self, robot: str, stream: str) -> str:
+        """Where the topics of a stream (of a robot, where it is "") stand: each has its own."""
+        key = robot, stream
+        if key not in self._places:
+            place = "/".join(["", token(robot), *([token(stream)] if stream else [])])
+            while place in self._places.values():  # names that differ by a dash alone
+                place += "_"
+            self._places[key] = place
+        return self._places[key]
 
     def _is_camera_due(self, sample: Sample) -> bool:
         assert isinstance(sample.meta, DepthMeta)  # noqa: S101 - else it has no camera

@@ -72,6 +72,17 @@ def test_what_a_recording_does_not_say_a_configured_stream_does():
     assert left_out(file, [FRONT, DEEP]) == []
 
 
+def test_the_shipped_robot_takes_the_recorded_ones_name():
+    """Breaks if who subscribes to a robot's topics hears nothing of its replay; or if a robot that
+    somebody configured is renamed."""
+    front = Track("front", Modality.VISION, "/rover/front/image/compressed", 20.0, robot="rover")
+    shipped = read(shipped_path())
+    config = made(shipped_path(), replaying(shipped, FILE, [front], 1.0, renamed=True))
+    assert config.robots[0].name == config.streams[0].robot == "rover"
+    own = made(shipped_path(), replaying(shipped, FILE, [front], 1.0))
+    assert own.robots[0].name == "robot"
+
+
 def test_what_is_not_played_is_told():
     """Breaks if a stream of a recording is left out in silence."""
     file = replaying(document(), FILE, [FRONT, DEEP], 1.0)

@@ -52,7 +52,12 @@ class Record:
     """The verb, running. ``lines``: what it printed so far."""
 
     def __init__(
-        self, robot: Robot, path: Path, *words: str, most_bytes: int | None = None
+        self,
+        robot: Robot,
+        path: Path,
+        *words: str,
+        most_bytes: int | None = None,
+        folder: Path | None = None,
     ) -> None:
         def limit() -> None:
             if most_bytes:
@@ -61,7 +66,7 @@ class Record:
         command = [sys.executable, "-m", "bindstream.command.cli", "record", robot.plan.endpoint]
         command += ["--out", str(path), "--json", *words]
         env = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-        env["BINDSTREAM_RUNTIME_DIR"] = str(robot.folder)
+        env["BINDSTREAM_RUNTIME_DIR"] = str(folder or robot.folder)
         self.lines: list[dict] = []
         self.process = subprocess.Popen(
             command, stdout=-1, stderr=-1, text=True, env=env, preexec_fn=limit
@@ -76,6 +81,10 @@ class Record:
             assert time.monotonic() < end_s, self.lines[-1:]
             assert self.process.poll() is None, self.process.stderr.read()
             time.sleep(0.05)
+
+    def errors(self) -> Iterator[str]:
+        """Its complaints, as they come."""
+        yield from iter(self.process.stderr.readline, "")
 
     def stop(self) -> dict:
         """Ctrl-C; its last line."""
@@ -220,6 +229,17 @@ def test_split_files_can_be_read_alone_and_hold_everything_together(robot, tmp_p
     parts = [read(file)["imu"] for file in files]
     assert all(gapless(part) for part in parts)
     assert gapless([sample for part in parts for sample in part])
+
+
+def test_samples_that_cannot_be_had_are_missed(robot, tmp_path):
+    """Breaks if a recorder that looks for the streams' sockets in another folder records no sample
+    and says nothing of it."""
+    elsewhere = tmp_path / "run"
+    elsewhere.mkdir(mode=0o700)
+    with Record(robot, tmp_path / "a.mcap", folder=elsewhere) as record:
+        assert any("no samples of" in line and str(elsewhere) in line for line in record.errors())
+        record.stop()
+    assert len(said(tmp_path / "a.mcap", "/front/embedding")) >= 1
 
 
 def test_only_the_streams_that_are_wanted(robot, tmp_path):

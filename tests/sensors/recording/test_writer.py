@@ -193,6 +193,22 @@ def test_rosbags_and_the_mcap_library_read_all_of_it(tmp_path):
     assert said["/r2/depth/camera_info"].p[3] == -CAMERA.fx_px * CAMERA.baseline_m
 
 
+def test_names_that_differ_by_a_dash_are_kept_apart(tmp_path):
+    """Breaks if two streams share a topic, which has no dashes: each would be played as both."""
+    path = tmp_path / "a.mcap"
+    writer = RecordingWriter(path, LOSSLESS, {})
+    for name, seconds in (("left-eye", 1.0), ("left_eye", 2.0)):
+        for sample in samples_of(Modality.IMU, seconds=seconds, stream=name):
+            writer.add("r-2", sample, Modality.IMU, 100.0)
+    writer.close()
+    found = read(path)
+    assert {name: len(samples) for name, samples in found.items()} == {
+        "left-eye": 100,
+        "left_eye": 200,
+    }
+    assert {track.robot for track in Bag(path).tracks()} == {"r-2"}
+
+
 def test_what_was_lost_stands_in_the_file(tmp_path):
     """Breaks if a recording that lacks samples looks whole."""
     path = tmp_path / "a.mcap"
