@@ -16,6 +16,7 @@ DRIVERS = {
     "push": "sensors.push:Push",
     "world": "sensors.world.driver:World",
     "recording": "sensors.recording.driver:Player",
+    "ros2": "sensors.ros2.driver:Ros2",
 }
 
 

@@ -17,6 +17,8 @@ IMAGE = "sensor_msgs/msg/Image"
 CAMERA_INFO = "sensor_msgs/msg/CameraInfo"
 IMU = "sensor_msgs/msg/Imu"
 RAW_AUDIO = "foxglove_msgs/msg/RawAudio"
+AUDIO_DATA = "audio_common_msgs/msg/AudioData"
+AUDIO_STAMPED = "audio_common_msgs/msg/AudioDataStamped"
 EMBEDDING = "bindstream_msgs/msg/Embedding"
 TOMBSTONE = "bindstream_msgs/msg/Tombstone"
 MEMBER = "bindstream_msgs/msg/Member"
@@ -42,6 +44,14 @@ _WORDS = """
 string[] questions
 string[] answers
 """
+THEIRS = {
+    # https://github.com/ros-drivers/audio_common, branch ros2: of which rate and form is not said.
+    AUDIO_DATA: "uint8[] data",
+    AUDIO_STAMPED: """
+std_msgs/Header header
+audio_common_msgs/AudioData audio
+""",
+}
 OURS = {
     # https://docs.foxglove.dev/docs/sdk/schemas/raw-audio: its Audio panel plays pcm-s16.
     RAW_AUDIO: """
@@ -109,7 +119,7 @@ def _store() -> Any:
     except ModuleNotFoundError as error:
         raise MissingExtra("rosbags", EXTRA, "a recording") from error
     store = get_typestore(Stores.ROS2_JAZZY)
-    for name, text in OURS.items():
+    for name, text in (THEIRS | OURS).items():
         store.register(get_types_from_msg(text, name))
     return store
 

@@ -30,7 +30,7 @@ COUNT = {Modality.DEPTH: depth.SCALE_M, Modality.THERMAL: thermal.SCALE_K}
 """Metres or kelvin that one count of a 16UC1 picture stands for."""
 _PNG_EFFORT = 1
 """Of nine: three times as fast as OpenCV's default, for a tenth more bytes."""
-NO_ORIENTATION = -1.0
+UNKNOWN = -1.0
 """As ``sensor_msgs/Imu`` has it, first in the covariance of what is not known."""
 
 
@@ -169,7 +169,7 @@ def _sound(sample: Sample, rate_hz: float, codec: Codec) -> bytes:
 def _reading(sample: Sample) -> bytes:
     ax, ay, az, gx, gy, gz = map(float, sample.data)
     unknown = np.zeros(9)
-    unknown[0] = NO_ORIENTATION
+    unknown[0] = UNKNOWN
     imu = ros.made(
         ros.IMU,
         header=ros.header(sample.t_ns, sample.stream),

@@ -14,7 +14,7 @@ import numpy as np
 from bindstream.errors import InvalidInput
 from bindstream.types import Array, DepthMeta, Modality, Sample
 from sensors.ros2 import definitions as ros
-from sensors.ros2.packing import FULL_SCALE, measured
+from sensors.ros2.packing import FULL_SCALE, UNKNOWN, measured
 from sensors.video.opencv import cv2
 
 AHEAD_NS, BEHIND_NS = 1_000_000_000, 60_000_000_000
@@ -51,16 +51,21 @@ def unpacked(reading: Reading, kind: str, data: bytes | memoryview, arrival_ns: 
     Its time is that of its header, or, where that is no time near it, of its recording. Raises
     InvalidInput for what cannot be read.
     """
+    stamp_ns, array = read(reading, kind, data)
+    near = -AHEAD_NS <= arrival_ns - stamp_ns <= BEHIND_NS
+    t_ns = stamp_ns if near else arrival_ns
+    return Sample(reading.stream, t_ns, array, max(arrival_ns, t_ns), reading.meta)
+
+
+def read(reading: Reading, kind: str, data: bytes | memoryview) -> tuple[int, Array]:
+    """The stamp of a message of type ``kind``, Unix ns of its writer's clock (0: never set), and
+    the data of its sample. Raises InvalidInput for what cannot be read."""
     try:
-        message = ros.unpacked(kind, data)
-        stamp_ns, array = _READERS[kind](message, reading)
+        return _READERS[kind](ros.unpacked(kind, data), reading)
     except InvalidInput:
         raise
     except Exception as error:  # damaged bytes provoke anything
         raise InvalidInput(f"{kind}: not read: {type(error).__name__}: {error!s:.200}") from error
-    near = -AHEAD_NS <= arrival_ns - stamp_ns <= BEHIND_NS
-    t_ns = stamp_ns if near else arrival_ns
-    return Sample(reading.stream, t_ns, array, max(arrival_ns, t_ns), reading.meta)
 
 
 def modality_of(kind: str, data: bytes | memoryview) -> Modality | None:
@@ -147,6 +152,9 @@ def _audio(message: Any, _: Reading) -> tuple[int, Array]:
 
 def _reading(message: Any, _: Reading) -> tuple[int, Array]:
     felt, turned = message.linear_acceleration, message.angular_velocity
+    for name in ("linear_acceleration", "angular_velocity"):
+        if getattr(message, f"{name}_covariance")[0] == UNKNOWN:
+            raise InvalidInput(f"imu: {name} is said to be unknown (-1 in its covariance)")
     six = [felt.x, felt.y, felt.z, turned.x, turned.y, turned.z]
     return ros.nanoseconds(message.header.stamp), np.array(six, np.float32)
 

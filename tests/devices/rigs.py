@@ -13,6 +13,7 @@ import pytest
 
 from bindstream.feed import Feed, Inbox
 from bindstream.types import Modality
+from tests.devices import ros2_robot
 from tests.devices.drives import samples_of, write
 from tests.devices.mjpeg_server import MjpegServer
 from tests.devices.pulse import DEVICE, pulse_server
@@ -51,6 +52,7 @@ def absent(driver: str) -> Options | None:
         "push": {"modality": "vision"},  # held by another, see `held`
         "world": None,
         "recording": {"file": "/nowhere/drive.mcap", "modality": "vision"},
+        "ros2": {"topic": "/eye", "modality": "vision", "router": "tcp/127.0.0.1:1"},
     }[driver]
 
 
@@ -132,6 +134,17 @@ def _recording(stream: str, folder: Path) -> Iterator[tuple[Options, Serving]]:
     yield {"file": str(write(folder / "drive.mcap", samples)), "modality": "vision"}, _nothing
 
 
+@contextlib.contextmanager
+def _ros2(_stream: str, _folder: Path) -> Iterator[tuple[Options, Serving]]:
+    def picture(n: int) -> Any:
+        return ros2_robot.image(time.time_ns(), np.full((48, 64, 3), n % 256, np.uint8))
+
+    with ros2_robot.Router() as router:
+        publisher = ros2_robot.Publisher(router.address, "/eye", "sensor_msgs/msg/Image")
+        with publisher, ros2_robot.Talker(publisher, 30.0, picture):
+            yield {"topic": "/eye", "modality": "vision", "router": router.address}, _nothing
+
+
 _RIGS = {
     "camera": _camera,
     "microphone": _microphone,
@@ -142,4 +155,5 @@ _RIGS = {
     "push": _push,
     "world": _world,
     "recording": _recording,
+    "ros2": _ros2,
 }
