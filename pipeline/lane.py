@@ -26,8 +26,10 @@ from bindstream.types import Array, DepthMeta, Modality, Sample
 VERSION = 1
 QUEUE = {Modality.AUDIO: 512, Modality.IMU: 4096}
 FRAMES = 24
-"""Samples that wait at either end, about ten seconds of sound or readings; of frames fewer, since
-one may be megabytes: the recorder's own backlog is the larger one."""
+"""Samples that wait at the stream's end, about ten seconds of sound or readings; of frames fewer,
+since one may be megabytes: the recorder's own backlog is the larger one."""
+LOOK_S = 0.05
+"""How often is looked whether somebody records: asking ZeroMQ costs more than a reading does."""
 LONGEST = 100
 STAND_S = 1.0
 
@@ -82,7 +84,7 @@ class Lane:
         self._instance = uuid.uuid4().hex[:12]
         self._number = 0
         self._wanted = False
-        self._looked_s = time.monotonic()
+        self._looked_s = self._stood_s = time.monotonic()
         self._lock = threading.Lock()
         self._context = zmq.Context()
         self._socket: zmq.Socket[Any] = self._context.socket(zmq.XPUB)
@@ -116,11 +118,14 @@ class Lane:
 
     def _look(self) -> None:
         """Whether somebody records; and whether the socket's file is still there."""
+        now_s = time.monotonic()
+        if now_s - self._looked_s < LOOK_S:
+            return
+        self._looked_s = now_s
         while self._socket.poll(0):
             self._wanted = self._socket.recv()[:1] == b"\x01"
-        now_s = time.monotonic()
-        if self._path is not None and now_s - self._looked_s > STAND_S:
-            self._looked_s = now_s
+        if self._path is not None and now_s - self._stood_s > STAND_S:
+            self._stood_s = now_s
             if not self._path.exists():  # cleaned away, or taken along by one that drained
                 self._socket.unbind(f"ipc://{self._path}")
                 self._socket.bind(f"ipc://{self._path}")
@@ -166,7 +171,7 @@ class Lanes:
         if stream in self._sockets.values():
             return
         socket: zmq.Socket[Any] = self._context.socket(zmq.SUB)
-        socket.set(zmq.RCVHWM, max([FRAMES, *QUEUE.values()]))
+        socket.set(zmq.RCVHWM, FRAMES)  # of whatever: the other end holds more where it is small
         socket.set(zmq.LINGER, 0)
         socket.set(zmq.RECONNECT_IVL, 100)
         socket.subscribe(b"")

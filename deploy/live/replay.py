@@ -47,7 +47,8 @@ def replay(
     def tell(code: int) -> int:
         faults = digests.faults() if digests else []
         if code == 0 and played.left:
-            faults.append(f"stopped before the end of {', '.join(sorted(played.left))}")
+            faults.append(f"ended before the end of {', '.join(sorted(played.left))}")
+            code = stopping.exit_code if stopping.asked else 1
         for fault in faults:
             print(f"bindstream replay: {fault}", file=sys.stderr)
         if digests and not (code or faults):

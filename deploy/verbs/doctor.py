@@ -32,6 +32,7 @@ EXTRAS = {
     "sensors": ("opencv-python-headless", "PyAudio", "pyserial", "soxr", "pillow"),
     "server": ("ray", "pydantic", "PyYAML", "rich", "psutil", "torch", "torchaudio", "safetensors"),
     "realsense": ("pyrealsense2",),
+    "recordings": ("mcap", "rosbags"),
     "clip": ("open_clip_torch", "ftfy"),
     "bind": ("peft", "matplotlib"),
 }

@@ -103,12 +103,8 @@ class Bag:
         return memoryview(b"") if message is None else _plain(message.data)
 
     def _track(self, topic: Topic) -> Track | None:
-        noted = topic.notes.get(MODALITY)
-        if noted:
-            meta, rate_hz = _noted_meta(topic), float(topic.notes.get(RATE, 0) or 0)
-            modality = Modality(noted)
-            robot = topic.notes.get(ROBOT, "")
-            return Track(topic.notes[STREAM], modality, topic.name, rate_hz, meta, robot=robot)
+        if (ours := _noted_track(topic)) is not None:
+            return ours
         found = modality_of(topic.kind, self._first(topic.name))
         if found is None:
             return None
@@ -143,10 +139,22 @@ def stream_name(topic: str) -> str:
     return name or "stream"
 
 
-def _noted_meta(topic: Topic) -> DepthMeta | None:
-    if FX not in topic.notes:
+def _noted_track(topic: Topic) -> Track | None:
+    """What our writer noted of a channel; None where another wrote it, or it is damaged."""
+    notes, meta = topic.notes, _noted_meta(topic)
+    try:
+        modality, rate_hz = Modality(notes[MODALITY]), float(notes[RATE])
+        robot, stream = notes.get(ROBOT, ""), notes[STREAM]
+    except (KeyError, ValueError):
         return None
-    return DepthMeta(float(topic.notes[FX]), float(topic.notes[BASELINE]))
+    return Track(stream, modality, topic.name, rate_hz, meta, robot=robot)
+
+
+def _noted_meta(topic: Topic) -> DepthMeta | None:
+    try:
+        return DepthMeta(float(topic.notes[FX]), float(topic.notes[BASELINE]))
+    except (KeyError, ValueError):
+        return None
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -112,3 +112,15 @@ def test_a_replay_is_over_once_each_stream_has_ended():
     assert not played.over(0.0)
     played.hear(Health("r2", "b", "ended", 0, {}))
     assert played.over(0.0)
+
+
+def test_a_stream_that_will_never_end_does_not_hold_a_replay_for_ever():
+    """Breaks if a recording that can no longer be read keeps its replay waiting until Ctrl-C."""
+    played = PlayedOut(["a", "b"])
+    played.hear(Event("r2", "stream_overdue", 0, {"stream": "b"}))
+    assert not played.over(0.0)
+    played.hear(Health("r2", "a", "ended", 0, {}))
+    assert played.over(0.0)
+    assert played.left == {"b"}
+    played.hear(embedding(0, stream="b"))
+    assert not played.over(0.0)
