@@ -21,7 +21,7 @@ import zmq
 from bindstream.errors import ConfigError, InvalidInput
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
-from pipeline import hearing, host_clock, labels, learning, publish, take_over
+from pipeline import hearing, host_clock, inbox, labels, learning, publish, take_over
 from pipeline.epochs import RESERVED
 from pipeline.link import Link, address
 from pipeline.messages import (
@@ -507,8 +507,10 @@ def test_a_publisher_that_hangs_fails_its_health_check(monkeypatch):
         release.set()
 
 
-def serve(plan: RobotPlan, folder: str) -> None:
-    """A publisher in a process of its own, until it is killed."""
+def serve(plan: RobotPlan, folder: str, quiet_s: float) -> None:
+    """A publisher in a process of its own, until it is killed. Its line is quiet once nothing came
+    for ``quiet_s``: on a busy machine ZeroMQ's thread may get no turn for longer than it allows."""
+    inbox.QUIET_MS, inbox.GATHER_S = round(1000 * quiet_s), 20 * quiet_s
     os.environ["BINDSTREAM_RUNTIME_DIR"] = os.environ["BINDSTREAM_STATE_DIR"] = folder
     robot = Publish(plan, Handle(ToyEncoder(None)), lambda live: live)
     robot.reconfigure(LivePlan(expect=("depth",)))  # as Serve does
@@ -523,8 +525,9 @@ def apart():
     spawn = multiprocessing.get_context("spawn")
     processes: list[Any] = []
 
-    def begin() -> Any:
-        processes.append(spawn.Process(target=serve, args=(robot.plan, str(robot.folder))))
+    def begin(quiet_s: float = inbox.QUIET_MS / 1000) -> Any:
+        args = (robot.plan, str(robot.folder), quiet_s)
+        processes.append(spawn.Process(target=serve, args=args))
         processes[-1].start()
         return processes[-1]
 
@@ -543,33 +546,32 @@ def test_of_what_queued_before_a_stopped_publisher_the_newest_is_sent(apart):
     """Breaks if a publisher that stood still for six seconds then sends all that queued, in turn,
     as if it were news; or leaves one of those windows without an outcome."""
     robot, begin = apart
-    process = begin()
+    process = begin(quiet_s=2.0)
     link = Link(address("rover"))
+    patient = Hello("depth", "a", About(Modality.DEPTH, 200_000_000, 120_000_000_000))
     grant = None
     while grant is None:
-        grant = link.ask(HELLO, 5.0)
+        grant = link.ask(patient, 5.0)
 
     def cut(seq: int) -> None:
         now_ns = time.monotonic_ns() + grant.offset_ns
         link.send(opened(grant.epoch, seq, now_ns))
         link.send(msgspec.structs.replace(encoded(grant.epoch, seq), encoded_ns=now_ns))
 
-    robot.wait(Health)  # the reader has joined
+    robot.wait(Health, timeout_s=60.0)  # the reader has joined
     for seq in range(3):
         cut(seq)
-        time.sleep(0.2)
-    until(lambda: len(robot.outcomes()) == 3)
+        until(lambda: len(robot.outcomes()) == seq + 1, 60.0)  # noqa: B023 - called here
     os.kill(process.pid, signal.SIGSTOP)
     for seq in range(3, 33):
         cut(seq)
         time.sleep(0.2)
     os.kill(process.pid, signal.SIGCONT)
-    until(lambda: len(robot.outcomes()) == 33, 10.0)
+    until(lambda: len(robot.outcomes()) == 33, 60.0)
     assert [m.seq for m in robot.outcomes()] == list(range(33))
     after = robot.outcomes()[3:]
     fresh = [m for m in after if isinstance(m, Embedding)]
-    assert [m.seq for m in fresh if m.seq < 32] in ([], [31])  # 31: two hops old at most
-    assert fresh[-1].seq == 32
+    assert [m.seq for m in fresh] == [32]
     assert {m.reason for m in after if isinstance(m, Tombstone)} == {Reason.SUPERSEDED}
     link.close()
 
