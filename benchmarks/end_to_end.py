@@ -231,7 +231,7 @@ def bare_loop(config: Path, seconds: float) -> None:
     from bindstream.types import Stamped, Window
     from deploy.config.plans import stream_plan
     from encoders.loading import load_encoder
-    from pipeline.windows import make_windower
+    from pipeline.windows.windower import make_windower
     from sensors import load as load_driver
 
     torch.set_num_threads(1)

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Callable
 
 from bindstream.types import Sample
-from pipeline.capture import Capture
 from pipeline.cutter import Cutter
 from pipeline.dispatch import Dispatch
-from pipeline.handover import Handover
-from pipeline.hole import Outcome
+from pipeline.sensing.capture import Capture
+from pipeline.sensing.handover import Handover
 from pipeline.start import Start
+from pipeline.windows.hole import Outcome
 
 UNTOLD_S = 0.05
 TAKE_S = 0.1

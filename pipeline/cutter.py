@@ -8,13 +8,13 @@ from bindstream.errors import BindstreamError
 from bindstream.formats import Sound, WindowFormat
 from bindstream.types import Sample
 from pipeline.clock import LEAD_NS
-from pipeline.device import Device
-from pipeline.hole import Outcome
 from pipeline.inquiry import Inquiry
 from pipeline.plan import StreamPlan
+from pipeline.sensing.device import Device
 from pipeline.start import Start
 from pipeline.teller import Teller
-from pipeline.windows import Windower, make_windower
+from pipeline.windows.hole import Outcome
+from pipeline.windows.windower import Windower, make_windower
 
 
 class Cutter:

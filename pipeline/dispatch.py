@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from bindstream.types import Reason, Window
 from pipeline.asker import Asker
-from pipeline.hole import Hole, Outcome
 from pipeline.pauses import Pauses
 from pipeline.start import Start
 from pipeline.teller import Teller
+from pipeline.windows.hole import Hole, Outcome
 
 AHEAD_S = 0.005
 IN_LINE_S = 0.1

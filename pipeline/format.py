@@ -8,7 +8,7 @@ from typing import Any
 from bindstream.errors import InvalidInput
 from bindstream.formats import WindowFormat, from_plain
 from pipeline.plan import StreamPlan
-from pipeline.windows import length_of
+from pipeline.windows.windower import length_of
 
 
 def format_of(told: Mapping[str, Any], plan: StreamPlan) -> WindowFormat:

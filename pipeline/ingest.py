@@ -16,19 +16,19 @@ from typing import Any
 
 from pipeline.asker import Asker
 from pipeline.belt import Belt
-from pipeline.capture import Capture
 from pipeline.courier import Courier
 from pipeline.cutter import Cutter
-from pipeline.device import Device
 from pipeline.direct import direct
 from pipeline.dispatch import Dispatch
-from pipeline.handover import Handover
 from pipeline.inquiry import Inquiry
 from pipeline.lane import Lane
 from pipeline.link import Link, address
 from pipeline.pauses import Pauses
 from pipeline.plan import StreamPlan
 from pipeline.report import Report
+from pipeline.sensing.capture import Capture
+from pipeline.sensing.device import Device
+from pipeline.sensing.handover import Handover
 from pipeline.start import Start
 from pipeline.teller import Teller
 from sensors import load

@@ -8,10 +8,10 @@ from typing import Any
 
 from bindstream.errors import InvalidInput
 from bindstream.formats import WindowFormat
-from pipeline.border import plain
 from pipeline.direct import result_of
 from pipeline.format import format_of
 from pipeline.plan import StreamPlan
+from pipeline.sensing.border import plain
 from pipeline.teller import Teller
 
 ANSWER_S = 2.0

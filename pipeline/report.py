@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from pipeline.belt import Belt
-from pipeline.capture import Capture
 from pipeline.courier import Courier
-from pipeline.device import Device
+from pipeline.sensing.capture import Capture
+from pipeline.sensing.device import Device
 from pipeline.start import Start
 from pipeline.teller import Teller
 

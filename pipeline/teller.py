@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from bindstream.types import Embedding, Encoding, Reason, Stamped, Tombstone, Window
-from pipeline.border import plain
 from pipeline.link import Link
 from pipeline.messages import Bye, Happened, Opened, State
+from pipeline.sensing.border import plain
 from pipeline.start import Start
 
 COMPLAIN_EVERY_S = 1.0

@@ -17,7 +17,7 @@ from deploy.config.file import Config, Robot
 from deploy.config.formats import window_format
 from deploy.lab.following import Following, Score, Tick
 from deploy.world_truth import WorldTruth
-from pipeline.windows import length_of
+from pipeline.windows.windower import length_of
 
 STARTING_S = 60.0
 _FIGURES = ("ticks", "right %", "silent %", "changes", "missed", "lag p50 s", "lag max s")

@@ -19,8 +19,8 @@ from bindstream.command.nearest import nearest
 from bindstream.errors import BindstreamError, ConfigError, InvalidInput
 from bindstream.imu import AXES
 from bindstream.types import Array, Modality, Sample
-from pipeline.border import admitted, counted, is_recorded, rate_of, samples_of
-from pipeline.read_span import ReadSpan
+from pipeline.sensing.border import admitted, counted, is_recorded, rate_of, samples_of
+from pipeline.sensing.read_span import ReadSpan
 from sensors import DRIVERS, load
 from sensors.driver import Driver, contracted
 

@@ -12,7 +12,7 @@ from deploy.config.file import Config, load
 from deploy.config.formats import window_format
 from deploy.config.offers import offered
 from deploy.config.preflight import preflight
-from pipeline.windows import length_of
+from pipeline.windows.windower import length_of
 
 USUAL_DIM = 1024
 HEADER_BYTES = 420

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bindstream.types import Embedding, Modality
 from pipeline.ages import STAGES, Ages, Rolling, stages_ms
-from tests.pipeline.oracle import MS, T0
+from tests.pipeline.windows.oracle import MS, T0
 
 
 def _embedding(published_ms: float = 60, encode_ms: float = 25.0) -> Embedding:

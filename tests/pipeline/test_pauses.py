@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bindstream.types import Modality, Reason
-from pipeline.hole import Hole
 from pipeline.pauses import Pauses
+from pipeline.windows.hole import Hole
 from tests.pipeline.messages import of
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bindstream.types import Embedding, Modality, Scene
 from pipeline.scene import Join
-from tests.pipeline.oracle import MS, T0
+from tests.pipeline.windows.oracle import MS, T0
 
 STREAMS = {
     "front": Modality.VISION,

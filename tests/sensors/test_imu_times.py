@@ -10,7 +10,7 @@ import pytest
 from bindstream.errors import ConfigError, WrongFormat
 from bindstream.formats import Motion
 from bindstream.types import Modality, Window
-from pipeline.windows import make_windower
+from pipeline.windows.windower import make_windower
 from sensors.device_clock import DeviceClock
 from sensors.imu import SerialImu
 from tests.devices.reading import read_for

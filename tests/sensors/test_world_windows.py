@@ -7,7 +7,7 @@ import pytest
 
 from bindstream.formats import Frames, Motion, Sound, WindowFormat
 from bindstream.types import Modality, VisionMeta, Window
-from pipeline.windows import length_of, make_windower
+from pipeline.windows.windower import length_of, make_windower
 from sensors.world import script as world_script
 from sensors.world.driver import World
 from sensors.world.observations import AUDIO_S, FRAME_SPAN_S, IMU_S, VISION_S, render

@@ -18,7 +18,7 @@ from bindstream.types import Modality, Sample, Window
 from encoders.loading import load_encoder
 from encoders.offer import offer_of
 from encoders.open_clip import encoder as encoder_module
-from pipeline.windows import make_windower
+from pipeline.windows.windower import make_windower
 from tests.pipeline.messages import of
 
 if importlib.util.find_spec("open_clip") is None:

@@ -9,7 +9,7 @@ import pytest
 
 from bindstream.formats import Sound
 from bindstream.types import Modality, Stamped, Window
-from pipeline.windows import make_windower
+from pipeline.windows.windower import make_windower
 from sensors.audio.buffers import Recording
 
 S = 1_000_000_000

@@ -1,0 +1,1 @@
+"""Samples -> windows, in event time."""
