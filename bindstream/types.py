@@ -250,8 +250,9 @@ class Event(msgspec.Struct, frozen=True):
 class Health(msgspec.Struct, frozen=True):
     """State of one stream, about once a second.
 
-    ``state``: opening | running | paused | ended | failed | stopped. ``ended``: nothing will ever
-    follow, as after a recording. ``failed``: the stream should speak and does not. ``detail`` says
+    ``state``: opening | running | stalled | paused | ended | failed | stopped. ``stalled``: the
+    sensor repeats its last frame or reading. ``ended``: nothing will ever follow, as after a
+    recording. ``failed``: the stream should speak and does not. ``detail`` says
     why and since when, and holds the ledger and the counters.
     """
 

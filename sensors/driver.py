@@ -30,9 +30,9 @@ class Driver(Protocol):
     that of its signal; 0: samples come now and then), known at the latest once it is open.
     ``latency_ms`` is how much later than the event ``t_ns`` may be, at most: `bindstream look`
     shows it. A driver may have ``counters``, a dict of name to int: they are shown in the stream's
-    health; and
-    ``why``, in words, for as long as what comes cannot be used; and ``warnings``, sentences that
-    `check` says of a device that works, but hardly as it is meant.
+    health; ``why``, in words, for as long as what comes cannot be used; ``stalled``, in words, for
+    as long as the device repeats its last frame or reading, number for number; and ``warnings``,
+    sentences that `check` says of a device that works, but hardly as it is meant.
 
     A driver that plays the past says ``recorded = True`` and has ``starts_ns``, known before it is
     open: when the recording begins, the same for all its streams. ``arrival_ns`` of its samples is

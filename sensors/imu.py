@@ -10,13 +10,14 @@ from bindstream.imu import AXES
 from bindstream.types import Modality, Sample
 from sensors import options, usb_serial
 from sensors.driver import Clock
-from sensors.imu_arrivals import Arrivals, Batch, measured_hz
+from sensors.imu_arrivals import Arrivals, measured_hz
 from sensors.imu_dialect import RATE_TOLERANCE, clock, dialect
 from sensors.imu_times import ReadingTimes
 from sensors.imu_witmotion import Reading
 from sensors.mounting import rotation, turned
 from sensors.serial_poll import Asker, PolledPort
 from sensors.serial_port import SerialPort
+from sensors.stillness import READINGS, Stillness
 
 FIRST_READING_S = 2.0
 MEASUREMENTS = 4
@@ -86,6 +87,7 @@ class SerialImu:
         self._delay_ns = round(options.number(stream, "delay_ms", delay_ms, 0, 10_000) * 1e6)
         self.rate_hz = self._asked_hz or 100.0
         self._serial = SerialPort(stream, self._port, self._baud)
+        self._still = Stillness(READINGS, "reading")
         self._past: dict[str, int] = {}
         self._begin(time.time_ns)
 
@@ -99,11 +101,18 @@ class SerialImu:
     def counters(self) -> dict[str, int]:
         """``bad`` frames or lines, ``skipped`` bytes, ``unpaired`` halves, ``jumps``: times that
         readings were lost, or the device's clock started anew; ``odd_times``: readings whose own
-        time could not be, which were placed by their neighbours."""
+        time could not be, which were placed by their neighbours; ``stale``: readings equal to the
+        one before."""
         parser = self._arrivals.parser
         counts = {"bad": parser.bad, "skipped": parser.skipped, "unpaired": parser.unpaired}
         counts |= {"jumps": self._times.jumps, "odd_times": self._times.odd}
-        return {key: count + self._past.get(key, 0) for key, count in counts.items()}
+        told = {key: count + self._past.get(key, 0) for key, count in counts.items()}
+        return told | {"stale": self._still.stale}
+
+    @property
+    def stalled(self) -> str:
+        """In words, when the device repeats its last reading; "" when it does not."""
+        return self._still.why(self.rate_hz)
 
     def open(self, now_ns: Clock) -> None:
         """Open the port, find readings in it, measure their rate. See sensors.driver.Driver."""
@@ -123,11 +132,12 @@ class SerialImu:
         if not batch.readings:
             self._check_alive()
             return []
-        arrival_ns, delay_ns = batch.arrival_ns, self._delay_ns
-        return [
-            Sample(self._stream, t_ns - delay_ns, turned(reading, self._rotation), arrival_ns)
-            for reading, t_ns in self._times.placed(batch)
-        ]
+        samples = []
+        for reading, t_ns in self._times.placed(batch):
+            data = turned(reading, self._rotation)
+            self._still.see(data, batch.arrival_ns)
+            samples.append(Sample(self._stream, t_ns - self._delay_ns, data, batch.arrival_ns))
+        return samples
 
     def close(self) -> None:
         """Release the port."""
@@ -139,6 +149,7 @@ class SerialImu:
         asked = PolledPort(port, parser) if isinstance(parser, Asker) else port
         self._arrivals = Arrivals(asked, parser, now_ns)
         self._times = self._new_times()
+        self._still.forget()
 
     def _new_times(self) -> ReadingTimes:
         return ReadingTimes(clock(self.rate_hz, self._arrivals.parser.time_unit))
@@ -172,7 +183,9 @@ class SerialImu:
         """Take the rate, look at gravity, and start the clock."""
         seen = list(first)
         for _ in range(MEASUREMENTS):
-            batches = self._batches()
+            batches = self._arrivals.over(10 * FIRST_READING_S)
+            if not batches:
+                raise DeviceUnavailable(self._stream, f"{self._port} stopped at once")
             seen += [reading for batch in batches for reading in batch.readings]
             got_hz = measured_hz(batches)
             if self._asked_hz is None or _agree(got_hz, self._asked_hz):
@@ -191,12 +204,6 @@ class SerialImu:
         self._times = self._new_times()
         for batch in batches:  # what the first half second tells of the delay
             self._times.learn(batch)
-
-    def _batches(self) -> list[Batch]:
-        batches = self._arrivals.over(10 * FIRST_READING_S)
-        if not batches:
-            raise DeviceUnavailable(self._stream, f"{self._port} stopped at once")
-        return batches
 
 
 def _agree(got_hz: float, wanted_hz: float) -> bool:

@@ -18,6 +18,7 @@ from bindstream.types import Event, Scene
 _STATE_STYLES = {
     "opening": "yellow",
     "running": "green",
+    "stalled": "yellow",
     "paused": "blue",
     "failed": "bold red",
     "ended": "dim",

@@ -19,7 +19,7 @@ from bindstream.command.nearest import nearest
 from bindstream.errors import BindstreamError, ConfigError, InvalidInput
 from bindstream.imu import AXES
 from bindstream.types import Array, Modality, Sample
-from pipeline.sensing.border import admitted, counted, is_recorded, rate_of, samples_of
+from pipeline.sensing.border import admitted, counted, is_recorded, rate_of, samples_of, stalled_of
 from pipeline.sensing.read_span import ReadSpan
 from sensors import DRIVERS, load
 from sensors.driver import Driver, contracted
@@ -164,7 +164,7 @@ class Seen:
 
 def _look(driver: Driver, seen: Seen, seconds: float) -> dict[str, str]:
     """Read for a while; how the driver stood at the end."""
-    span = ReadSpan(time.time_ns, lambda: is_recorded(driver))
+    span, stalled = ReadSpan(time.time_ns, lambda: is_recorded(driver)), ""
     try:
         span.begin(time.monotonic())
         driver.open(time.time_ns)
@@ -174,6 +174,7 @@ def _look(driver: Driver, seen: Seen, seconds: float) -> dict[str, str]:
             came = span.end(time.monotonic())
             for sample in samples:
                 seen.take(sample, came)
+        stalled = stalled_of(driver)
     except BindstreamError as error:
         return {"state": "lost" if seen.count else "failed", "why": str(error)}
     except Exception as error:  # a driver of somebody else's
@@ -181,6 +182,8 @@ def _look(driver: Driver, seen: Seen, seconds: float) -> dict[str, str]:
     finally:
         with contextlib.suppress(Exception):
             driver.close()
+    if stalled:
+        return {"state": "stalled", "why": stalled}
     return {"state": "running" if seen.count else "silent", "why": ""}
 
 

@@ -83,8 +83,17 @@ def is_recorded(driver: Any) -> bool:
 
 def why_of(driver: Any) -> str:
     """A driver's ``why`` in words, short, whatever it is; "" where there is none."""
+    return _words_of(driver, "why")
+
+
+def stalled_of(driver: Any) -> str:
+    """As ``why_of``: since when the device has repeated itself; "" where it does not."""
+    return _words_of(driver, "stalled")
+
+
+def _words_of(driver: Any, name: str) -> str:
     try:
-        return plain(str(getattr(driver, "why", "") or ""))[:MOST_WORDS]
+        return plain(str(getattr(driver, name, "") or ""))[:MOST_WORDS]
     except Exception as error:  # a property, or words, that fail themselves
         return f"the driver cannot say what is wrong: {type(error).__name__}"
 

@@ -19,8 +19,9 @@ PAUSE_ACK_S = 2.0
 class Capture:
     """Owns the device and its thread. ``state`` and ``why`` say how it stands.
 
-    States: opening (``why`` says what is in the way), running (``why`` says what is amiss), failed
-    (the driver hangs in a call), paused, ended (the driver said that nothing follows), stopped.
+    States: opening (``why`` says what is in the way), running (``why`` says what is amiss), stalled
+    (the device repeats its last frame), failed (the driver hangs in a call), paused, ended (the
+    driver said that nothing follows), stopped.
     ``tell`` hears of every change, from that thread; the ``lane`` leads to a recorder.
     """
 
@@ -43,7 +44,10 @@ class Capture:
     @property
     def state(self) -> str:
         """How the stream stands now; ``failed`` while the driver hangs, whatever it was before."""
-        return "failed" if self._hangs() else self._state.name
+        if self._hangs():
+            return "failed"
+        state = self._state.name
+        return "stalled" if state == "running" and self._device.stalled else state
 
     @property
     def why(self) -> str:
@@ -55,6 +59,8 @@ class Capture:
         reasons = [self._state.why, self._intake.refusals.why(now_s)]
         if state == "opening":
             reasons.append(self._device.watch.drags(now_s))
+        if state == "running":
+            reasons.append(self._device.stalled)
         if state == "running" and (silent_s := self._intake.overdue_s(now_s)):
             reasons.append(f"no data for {silent_s:.0f} s")
         return "; ".join(reason for reason in reasons if reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from bindstream.types import Modality, Sample
-from pipeline.sensing.border import counted, is_recorded, rate_of, samples_of, why_of
+from pipeline.sensing.border import counted, is_recorded, rate_of, samples_of, stalled_of, why_of
 from pipeline.sensing.watch import Watch
 from sensors.driver import Clock, Driver
 
@@ -53,6 +53,11 @@ class Device:
     def why(self) -> str:
         """Why what comes cannot be used; "" where it can."""
         return why_of(self._driver)
+
+    @property
+    def stalled(self) -> str:
+        """Since when it has repeated its last frame or reading; "" where it does not."""
+        return stalled_of(self._driver)
 
     def counters(self) -> dict[str, int]:
         """Of its own. Raises whatever is wrong with them."""

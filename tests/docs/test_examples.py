@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from bindstream.errors import DeviceUnavailable, WrongFormat
 from bindstream.types import Modality
+from deploy.config.file import load as load_config
+from deploy.config.preflight import preflight
 from sensors import load
 from sensors.recording.writer import RecordingWriter
 from sensors.ros2.packing import Codec
@@ -35,6 +37,13 @@ def test_a_reader_prints_what_comes(name: str, robot: Robot, shell_env: dict[str
     lines = example(name, robot.endpoint, env=shell_env)
     streams = ("front", "ears", "depth", "thermal", "imu", "phone")
     assert all(any(stream in line for stream in streams) for line in lines)
+
+
+def test_a_robot_of_bought_devices_is_a_configuration() -> None:
+    """Breaks if an option of a maker's device is not what the example says."""
+    config = load_config(EXAMPLES / "devices.yaml")
+    drivers = preflight(config, devices=False, ports=False)
+    assert [driver.modality.value for driver in drivers] == ["vision", "thermal", "imu"]
 
 
 @pytest.mark.ray

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import itertools
+import operator
 import time
 
 import numpy as np
 import pytest
 
 from bindstream.errors import ConfigError, WrongFormat
+from bindstream.formats import Motion
+from bindstream.types import Modality, Window
+from pipeline.windows import make_windower
 from sensors import usb_serial
 from sensors.device_clock import DeviceClock
 from sensors.imu import SerialImu
@@ -15,6 +21,7 @@ from sensors.mounting import rotation, turned
 from tests.devices.imu_frames import Bno055Device, vectornav_binary, vnymr, xsens
 from tests.devices.reading import read_for
 from tests.devices.serial_port import G, SerialDevice
+from tests.pipeline.messages import of
 
 S = 1_000_000_000
 PERIOD_MS = 2.5
@@ -205,6 +212,73 @@ def test_a_clock_that_stops_is_passed_over():
     clock, errors_ms = stamps_of(times)
     assert clock.odd > 1900
     assert np.abs(errors_ms[-400:]).max() < 60
+
+
+def test_a_device_that_repeats_its_last_reading_is_stalled(opened):
+    """Breaks if a board whose sensor hangs on its bus, and prints the last values for ever, passes
+    for live; or a device at rest, whose numbers move by its noise, for frozen."""
+    noisy = itertools.cycle([9.80, 9.81, 9.79])
+    with SerialDevice(200, lambda _: (0.0, 0.0, next(noisy), 0.0, 0.0, 0.0)) as device:
+        imu = opened(device)
+        read_for(imu, 1.0)
+        assert (imu.stalled, imu.counters["stale"]) == ("", 0)
+        device.motion = lambda _: (0.0, 0.0, 9.81, 0.0, 0.0, 0.0)
+        deadline_s = time.monotonic() + 20
+        while not imu.stalled and time.monotonic() < deadline_s:
+            imu.read(0.1)
+        assert "one and the same reading for" in imu.stalled
+        device.motion = lambda _: (0.0, 0.0, next(noisy), 0.0, 0.0, 0.0)
+        while imu.stalled and time.monotonic() < deadline_s:
+            imu.read(0.1)
+    assert imu.stalled == ""
+
+
+def test_stamps_of_zero_and_from_the_future_cost_no_window(opened):
+    """Breaks if one wrong stamp in a hundred readings makes a gap, or readings that go back and are
+    dropped: each window must be whole."""
+    wrong = itertools.cycle([0, 0xFFFFFFF0])
+
+    def encode(values):
+        n = round(values[5] * 400)
+        return xsens(values, next(wrong) if n % 100 == 50 else 10_000_000 + n * 25)
+
+    with SerialDevice(400, telling_time, encode) as device:
+        imu = opened(device, protocol="xsens", rate_hz=400)
+        samples = read_for(imu, 4.0)
+        overflowed = device.overflowed
+    assert imu.counters["odd_times"] >= 8
+    assert np.diff([sample.t_ns for sample in samples]).min() > 0
+    form = Motion(length_s=1.0, steps=2000)
+    windower = make_windower(of(Modality.IMU), form, hop_s=0.25, rate_hz=400)
+    outcomes = [outcome for sample in samples for outcome in windower.push(sample)]
+    cut = [outcome for outcome in outcomes if isinstance(outcome, Window)]
+    assert len(cut) >= 8
+    assert len(cut) == len(outcomes)
+    assert max(window.n_missing for window in cut) <= 2 * overflowed
+
+
+def test_sentences_with_a_time_tell_each_loss(opened):
+    """Breaks if the column of a sentence's own time is not its clock."""
+
+    def encode(values):
+        body = "PIMU," + ",".join([f"{round(values[5] * 1e3)}", *(f"{v:.5f}" for v in values)])
+        check = functools.reduce(operator.xor, body.encode())
+        return f"${body}*{check:02X}\r\n".encode()
+
+    with SerialDevice(100, telling_time, encode) as device:
+        columns = ["t", "ax", "ay", "az", "gx", "gy", "gz"]
+        imu = opened(
+            device, protocol="nmea", sentence="PIMU", columns=columns, time_column="t",
+            time_unit="ms", rate_hz=100,
+        )  # fmt: skip
+        samples = read_for(imu, 0.6)
+        device.lose = 3
+        samples += read_for(imu, 0.6)
+    told, stamps = (
+        np.array(x) for x in zip(*((s.data[5], s.t_ns / 1e9) for s in samples), strict=True)
+    )
+    assert np.abs(np.diff(stamps) - np.diff(told)).max() < 0.005
+    assert np.diff(stamps).max() == pytest.approx(0.04, abs=0.005)
 
 
 def chip(root, name, timer_ms):

@@ -126,3 +126,13 @@ def test_a_module_that_holds_no_driver_is_one_line(capsys, tmp_path, monkeypatch
     assert code == 2
     assert says in err
     assert len(err.splitlines()) == 1
+
+
+def test_a_device_that_repeats_itself_is_said_to(capsys):
+    """Breaks if a board that prints its last values for ever looks well."""
+    with SerialDevice(100, lambda _: (0.0, 0.0, 9.81, 0.0, 0.0, 0.0)) as device:
+        code, found, _ = look(capsys, "--driver", "imu", "--option", f"port={device.port}")
+    assert code == 0
+    assert found["state"] == "stalled"
+    assert "one and the same reading" in found["why"]
+    assert found["counters"]["stale"] > 50

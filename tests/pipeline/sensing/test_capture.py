@@ -296,6 +296,21 @@ def test_a_device_that_works_and_fails_is_tried_again_soon(watched):
     assert np.median(waits_s) < 2 * upkeep.BACKOFF_S[0]
 
 
+def test_a_device_that_repeats_itself_is_stalled(watched):
+    """Breaks if a frozen camera's stream is "running" like any other, is closed for it, or stays
+    stalled when the camera has come back."""
+    driver = Sensor()
+    driver.stalled = ""
+    one = watched(driver)
+    until(lambda: one.capture.state == "running")
+    driver.stalled = "one and the same frame for 3.0 s: the source is frozen"
+    assert (one.capture.state, one.capture.why) == ("stalled", driver.stalled)
+    until(lambda: one.handover.take(0.1))
+    driver.stalled = ""
+    assert (one.capture.state, one.capture.why) == ("running", "")
+    assert driver.closes == 0
+
+
 def test_a_driver_that_hangs_is_said_to(watched, monkeypatch):
     """Breaks if a stream whose driver hangs in a library stays "running" without a word."""
     monkeypatch.setitem(watch.STUCK_S, "running", 0.3)
