@@ -13,7 +13,7 @@ import pytest
 from bindstream.errors import ConfigError, WrongFormat
 from bindstream.formats import Motion
 from bindstream.types import Modality, Window
-from pipeline.windows import make_windower
+from pipeline.windows.windower import make_windower
 from sensors import usb_serial
 from sensors.device_clock import DeviceClock
 from sensors.imu import SerialImu
