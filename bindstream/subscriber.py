@@ -249,6 +249,7 @@ def _connected(
         socket.subscribe(prefix)
     for endpoint in endpoints:
         try:
+            socket.setsockopt(zmq.IPV6, "[" in endpoint)  # not for names: ::1 would come first
             socket.connect(endpoint)
         except zmq.ZMQError as error:
             socket.close()

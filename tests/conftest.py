@@ -6,6 +6,8 @@ import signal
 
 from hypothesis import settings
 
+from tests import shell
+
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # So a shell starts what runs in its background, and children would inherit it: then no test
     # could press Ctrl-C.
@@ -15,3 +17,5 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # so does nohup
 
 settings.register_profile("any machine", deadline=None)  # a busy one is slow, not wrong
 settings.load_profile("any machine")
+
+shell.clear()

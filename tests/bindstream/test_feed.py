@@ -19,6 +19,7 @@ from bindstream import Feed
 from bindstream.errors import ConfigError, DeviceUnavailable, InvalidInput
 from bindstream.feed import Header, Inbox, address, formed
 from bindstream.types import Modality
+from tests.patience import PATIENCE_S, until
 
 
 @pytest.fixture(autouse=True)
@@ -44,9 +45,7 @@ def pair():
 
 def until_taken(feed, frame, t_ns=None):
     """Push, and again where the queue was full: a busy machine empties it late."""
-    deadline = time.monotonic() + 5
-    while not feed.push(frame, t_ns) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: feed.push(frame, t_ns))
 
 
 def test_frames_arrive_as_they_were(pair):
@@ -55,14 +54,15 @@ def test_frames_arrive_as_they_were(pair):
     frames = np.random.default_rng(1).integers(0, 256, (2, 90, 160, 3), np.uint8)
     for index, frame in enumerate(frames):
         until_taken(feed, frame, 1000 + index)
-        (received,) = inbox.receive(1.0)
+        (received,) = inbox.receive(PATIENCE_S)
         assert np.array_equal(received.data, frame)
         assert received.t_ns == 1000 + index
+    pushed_ns = time.monotonic_ns()
     until_taken(feed, frames[0][:, ::-1])  # not contiguous
-    (received,) = inbox.receive(1.0)
+    (received,) = inbox.receive(PATIENCE_S)
     assert np.array_equal(received.data, frames[0][:, ::-1])
     assert received.t_ns is None
-    assert 0 <= time.monotonic_ns() - received.sent_ns < 1e9
+    assert pushed_ns <= received.sent_ns <= time.monotonic_ns()
 
 
 def test_three_lines_in_another_process_are_enough(tmp_path):
@@ -75,10 +75,10 @@ def test_three_lines_in_another_process_are_enough(tmp_path):
         feed = Feed("my_camera", modality="vision")
         while not feed.push(frame):
             time.sleep(0.01)
-        time.sleep(1)
+        time.sleep(60)
     """
     with subprocess.Popen([sys.executable, "-c", program]) as child:
-        (received,) = inbox.receive(30.0)
+        (received,) = inbox.receive(PATIENCE_S)
         child.kill()
     inbox.close()
     assert received.data.shape == (4, 5, 3)
@@ -89,14 +89,12 @@ def test_push_never_blocks_and_counts_what_it_drops(pair):
     """Breaks if a robot that does not read stops the user's loop, or memory grows."""
     feed = Feed("alone")
     frame = np.zeros((480, 640, 3), np.uint8)
-    started = time.monotonic()
     assert not any(feed.push(frame) for _ in range(50))
     assert feed.dropped == 50
     feed.close()
     feed, inbox = pair("vision")
-    for _ in range(200):
+    for _ in range(200):  # a push that blocks would never return: nobody reads
         feed.push(frame)
-    assert time.monotonic() - started < 5
     assert feed.dropped > 150
     assert feed.sent + feed.dropped == 200
     time.sleep(0.2)
@@ -108,11 +106,8 @@ def test_a_feed_finds_a_robot_that_starts_later_and_again():
     feed = Feed("late", "imu")
     for _ in range(2):
         inbox = Inbox("late", "imu")
-        deadline = time.monotonic() + 5
-        while not (received := inbox.receive(0.05)) and time.monotonic() < deadline:
-            feed.push([1, 2, 3, 4, 5, 6])
+        until(lambda take=inbox.receive: feed.push([1, 2, 3, 4, 5, 6]) and take(0.05))
         inbox.close()
-        assert received
     feed.close()
 
 
@@ -227,10 +222,7 @@ def test_strange_messages_are_counted_and_harm_nothing(parts):
     socket.connect(f"ipc://{address('s')}")
     socket.send_multipart(parts)
     socket.send_multipart([msgspec.msgpack.encode(good_header()), bytes(24)])
-    received = []
-    deadline = time.monotonic() + 5
-    while not received and time.monotonic() < deadline:
-        received += inbox.receive(0.2)
+    received = until(lambda: inbox.receive(0.2))
     socket.close(0)
     context.term()
     inbox.close()
@@ -271,11 +263,8 @@ def test_a_failed_bind_leaves_the_name_free():
 def test_a_time_of_anybodys_type_arrives_as_a_whole_number(pair, t_ns):
     """Breaks if a time computed by NumPy ends the user's loop, or is refused at the robot alone."""
     feed, inbox = pair("vision")
-    deadline = time.monotonic() + 10
-    got = []
-    while not got and time.monotonic() < deadline:
-        feed.push(np.zeros((8, 8, 3), np.uint8), t_ns)
-        got = inbox.receive(0.1)
+    until_taken(feed, np.zeros((8, 8, 3), np.uint8), t_ns)
+    got = inbox.receive(PATIENCE_S)
     assert (got[0].t_ns, type(got[0].t_ns)) == (7, int)
 
 

@@ -41,7 +41,7 @@ def _imported() -> set[str]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=120,
     )
     return set(json.loads(done.stdout))
 

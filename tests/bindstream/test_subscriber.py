@@ -19,17 +19,18 @@ from bindstream.errors import BindstreamError, ConfigError
 from bindstream.types import Embedding, Event, Gap, Health, Scene, Tombstone
 from bindstream.wire import Message
 from tests.bindstream.messages import EVENT, HEALTH, SCENE, embedding, scene, tombstone
+from tests.patience import PATIENCE_S
 
 
 def _bind(socket: zmq.Socket[bytes], endpoint: str) -> None:
     """Bind as soon as a closed socket's address is free again: libzmq closes in its own time."""
-    until = time.monotonic() + 10
+    until_s = time.monotonic() + PATIENCE_S
     while True:
         try:
             socket.bind(endpoint)
             return
         except zmq.ZMQError as error:
-            if error.errno != zmq.EADDRINUSE or time.monotonic() > until:
+            if error.errno != zmq.EADDRINUSE or time.monotonic() > until_s:
                 raise
             time.sleep(0.02)
 
@@ -48,7 +49,7 @@ class Publisher:
     def wait(self, n_topics: int = 2) -> None:
         """Wait for so many subscriptions."""
         while n_topics:
-            assert self.socket.poll(10_000)
+            assert self.socket.poll(1000 * PATIENCE_S)
             n_topics -= self.socket.recv()[0]  # 1 subscribes, 0 leaves
 
     def send(self, *messages: Message) -> None:
@@ -255,13 +256,15 @@ def test_age_is_stated_on_the_robots_own_host_alone(
 ) -> None:
     """Breaks if an age is missing where it is known, or made up where it is not."""
     here, far = connect(), connect(same_clock=False)
-    publisher.send(embedding(0, end_ns=time.time_ns() - 40_000_000))
+    end_ns = time.time_ns() - 40_000_000
+    publisher.send(embedding(0, end_ns=end_ns))
     (near,) = _all(here)
+    passed_ms = (time.time_ns() - end_ns) / 1e6
     (other,) = _all(far)
     assert isinstance(near, Embedding)
     assert isinstance(other, Embedding)
     assert near.age_ms is not None
-    assert 40 <= near.age_ms < 10_000
+    assert 40 <= near.age_ms <= passed_ms + 1
     assert other.age_ms is None
     assert other.received_ns > 0
 
@@ -330,7 +333,7 @@ def test_the_publisher_may_come_late_and_come_back(context: zmq.Context[Any]) ->
                 assert stream.receive(0.01) is None
             robot.wait()
             robot.send(embedding(0, epoch=epoch))
-            got = stream.receive(10.0)
+            got = stream.receive(PATIENCE_S)
             assert isinstance(got, Embedding)
             assert got.epoch == epoch
             robot.socket.close()
@@ -343,7 +346,7 @@ def test_a_message_beyond_all_bounds_is_skipped(context: zmq.Context[Any]) -> No
         robot.wait()
         robot.socket.send_multipart([b"embedding/demo/front/", b"", bytes(32 << 20)])
         robot.send(embedding(0))
-        assert isinstance(stream.receive(10.0), Embedding)
+        assert isinstance(stream.receive(PATIENCE_S), Embedding)
         assert stream.stats()["malformed"] == 1
     robot.socket.close()
 
@@ -377,7 +380,7 @@ def test_a_signal_handled_elsewhere_does_not_end_the_wait(
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-    assert len(rung) > 3
+    assert rung
 
 
 READER = """
@@ -406,7 +409,7 @@ def test_ctrl_c_ends_a_waiting_reader_cleanly(context: zmq.Context[Any]) -> None
         robot.send(embedding(5))
         assert reader.stdout.readline() == "5\n"
         reader.send_signal(signal.SIGINT)
-        _, errors = reader.communicate(timeout=10)
+        _, errors = reader.communicate(timeout=PATIENCE_S)
         assert errors.rstrip().endswith("KeyboardInterrupt")
         assert reader.returncode == -signal.SIGINT
     finally:
@@ -450,7 +453,7 @@ def test_ages_of_this_host_outlive_a_clock_that_was_set(
     now_ns = time.monotonic_ns() + offset_ns
     sent = embedding(0, start_ns=now_ns, end_ns=now_ns, life=host.boot() + "1234")
     publisher.socket.send_multipart(wire.encode(sent, offset_ns=offset_ns))
-    got = stream.receive(5.0)
+    got = stream.receive(PATIENCE_S)
     assert isinstance(got, Embedding)
     assert got.age_ms is not None
     assert 0 <= got.age_ms < 60_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -15,6 +14,7 @@ import zmq
 
 from bindstream import wire
 from tests.bindstream.messages import embedding, scene
+from tests.shell import AS_STARTED
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
@@ -31,7 +31,7 @@ with Subscriber(sys.argv[1], topics=["embedding/"], timeout_s=30) as stream:
 
 def _clean() -> dict[str, str]:
     """Without what points Python at this checkout (PYTHONPATH), as a stranger's machine is."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return {name: value for name, value in AS_STARTED.items() if not name.startswith("PYTHON")}
 
 
 def _run(*command: str | Path, cwd: Path) -> str:
@@ -130,7 +130,7 @@ def test_it_puts_one_package_beside_a_users_own(fresh: Path) -> None:
 def test_its_other_verbs_name_the_robots_code(fresh: Path) -> None:
     """Breaks if a verb that the reader has not is a traceback."""
     command = [fresh / "bindstream", "run"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=_clean())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=_clean())
     assert done.returncode == 2
     assert "'bindstream run' needs bindstream-robot: " in done.stderr
     assert "-m pip install 'bindstream-robot[server]'" in done.stderr

@@ -88,7 +88,7 @@ class MpegtsServer:
 
 def await_listener(port: int) -> None:
     """Until somebody listens on the port; without connecting, which ffmpeg takes for its client."""
-    deadline_s = time.monotonic() + 10
+    deadline_s = time.monotonic() + 60
     with Path("/proc/self/net/tcp").open() as table:
         while f":{port:04X} 00000000:0000 0A" not in table.read():
             table.seek(0)

@@ -58,7 +58,7 @@ class PulseServer:
         command = ["pulseaudio", "-n", "--daemonize=yes", "--exit-idle-time=-1"]
         command += ["--log-level=error", "-L", "module-native-protocol-unix auth-anonymous=1"]
         command += ["-L", f"module-null-sink {sink}"]
-        subprocess.run(command, env=self._env(), check=True, timeout=30, stderr=subprocess.DEVNULL)
+        subprocess.run(command, env=self._env(), check=True, timeout=60, stderr=subprocess.DEVNULL)
         self.control("info")
 
     def stop(self) -> None:
@@ -79,7 +79,7 @@ class PulseServer:
     def control(self, *command: str) -> str:
         """Run pactl."""
         done = subprocess.run(
-            ["pactl", *command], env=self._env(), check=True, timeout=20, capture_output=True
+            ["pactl", *command], env=self._env(), check=True, timeout=60, capture_output=True
         )
         return done.stdout.decode()
 
@@ -131,7 +131,7 @@ def pcm16(samples: NDArray[np.float32]) -> bytes:
 
 
 def _await_end(pid: int) -> None:
-    deadline_s = time.monotonic() + 5
+    deadline_s = time.monotonic() + 30
     while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline_s:
         time.sleep(0.02)
     with contextlib.suppress(ProcessLookupError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from itertools import count
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from bindstream.errors import StreamEnded
 from bindstream.types import Sample
 from sensors.driver import Driver
+from tests.patience import PATIENCE_S, until
 
 
 def read_for(driver: Driver, seconds: float) -> list[Sample]:
@@ -19,6 +21,23 @@ def read_for(driver: Driver, seconds: float) -> list[Sample]:
     while time.monotonic() < end_s:
         samples += driver.read(0.2)
     return samples
+
+
+def read_until(driver: Driver, enough: Callable[[list[Sample]], object]) -> list[Sample]:
+    """All samples of an opened driver until there are enough of them."""
+    samples: list[Sample] = []
+    until(lambda: samples.extend(driver.read(0.2)) or enough(samples), lambda: len(samples))
+    return samples
+
+
+def first(driver: Driver, wanted: Callable[[Sample], bool] = lambda _: True) -> Sample:
+    """The next sample, or the next of a kind."""
+    return next(s for s in read_until(driver, lambda all_: any(map(wanted, all_))) if wanted(s))
+
+
+def until_lost(driver: Driver) -> None:
+    """Read on until the driver raises; or, after a time in which any would, no more."""
+    read_for(driver, PATIENCE_S)
 
 
 def played(driver: Driver) -> list[Sample]:

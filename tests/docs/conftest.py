@@ -67,7 +67,7 @@ def robot(tmp_path_factory: pytest.TempPathFactory, phone: Phone) -> Iterator[Ro
     path = os.pathsep.join([str(ROOT), str(ROOT / "examples")])
     folder: Path = tmp_path_factory.mktemp("docs")
     with Robot(folder, file, env={"PYTHONPATH": path}) as robot:
-        robot.wait_for("embedding", "front", timeout_s=180)
+        robot.wait_for("embedding", "front", timeout_s=400)
         yield robot
 
 

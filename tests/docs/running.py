@@ -7,7 +7,7 @@ import threading
 import time
 
 ENOUGH_LINES = 3
-LIMIT_S = 45.0
+LIMIT_S = 240.0
 
 
 def output_of(command: list[str], env: dict[str, str], limit_s: float = LIMIT_S) -> list[str]:

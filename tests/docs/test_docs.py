@@ -27,7 +27,7 @@ from tests.docs.conftest import shipped
 from tests.docs.running import output_of
 from tests.system.robot import Robot
 
-pytestmark = pytest.mark.timeout(300)  # the first test of all starts a robot
+pytestmark = pytest.mark.timeout(900)  # the first test of all starts a robot
 TESTED = {"python", "bash", "yaml", "json"}
 LISTINGS = {"text"}  # of files or of output: nothing to run
 ROBOT = "deploy.app:robot"
@@ -186,7 +186,7 @@ def run(line: str, env: dict[str, str]) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=90,
+        timeout=300,
         env=env,
         cwd=ROOT,
     )

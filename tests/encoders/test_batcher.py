@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from bindstream.errors import InvalidInput
 from bindstream.types import Encoding, Modality, Reason, Vector, Window
 from encoders.batcher import Batcher
+from tests.patience import PATIENCE_S
 from tests.system.toy_encoder import ToyEncoder
 
 
@@ -37,13 +38,14 @@ class Gated(ToyEncoder):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(None, **options)
-        self.gate = threading.Event()
+        self.gate, self.entered = threading.Event(), threading.Event()
         self.batches: list[list[int]] = []
         self.error: Exception | None = None
         self.short = False
 
     def encode(self, windows: list[Window]) -> Vector:
-        self.gate.wait(5.0)
+        self.entered.set()
+        self.gate.wait(PATIENCE_S)
         self.batches.append([w.seq for w in windows])
         if self.error:
             raise self.error
@@ -51,23 +53,29 @@ class Gated(ToyEncoder):
         return vectors[1:] if self.short else vectors
 
 
-async def behind(
-    encoder: Gated, batcher: Batcher, windows: list[Window], budget_s: float = 5.0
-) -> list[Any]:
+async def occupied(encoder: Gated, batcher: Batcher, first: Window) -> asyncio.Task[Any]:
+    """The first window is with the encoder now, until the gate opens."""
+    task = asyncio.create_task(batcher.encode(first, PATIENCE_S))
+    while not encoder.entered.is_set():
+        await asyncio.sleep(0.005)
+    return task
+
+
+async def behind(encoder: Gated, batcher: Batcher, windows: list[Window]) -> list[Any]:
     """The first window occupies the encoder while the others queue up behind it."""
-    tasks = []
-    for one in windows:
-        tasks.append(asyncio.create_task(batcher.encode(one, budget_s)))
+    tasks = [await occupied(encoder, batcher, windows[0])]
+    for one in windows[1:]:
+        tasks.append(asyncio.create_task(batcher.encode(one, PATIENCE_S)))
         await asyncio.sleep(0.02)
     encoder.gate.set()
     return await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def run(windows: list[Window], max_batch: int, budget_s: float = 5.0, **settings: Any) -> Any:
+def run(windows: list[Window], max_batch: int, **settings: Any) -> Any:
     encoder = Gated()
     for name, value in settings.items():
         setattr(encoder, name, value)
-    answers = asyncio.run(behind(encoder, Batcher(encoder, max_batch), windows, budget_s))
+    answers = asyncio.run(behind(encoder, Batcher(encoder, max_batch), windows))
     return encoder.batches, answers
 
 
@@ -114,8 +122,7 @@ def test_what_expired_in_the_queue_is_refused_unencoded():
     batcher = Batcher(encoder, 1)
 
     async def scenario() -> list[Any]:
-        first = asyncio.create_task(batcher.encode(window(0), 5.0))
-        await asyncio.sleep(0.02)
+        first = await occupied(encoder, batcher, window(0))
         second = asyncio.create_task(batcher.encode(window(1), 0.05))
         await asyncio.sleep(0.15)
         encoder.gate.set()
@@ -135,7 +142,8 @@ def test_what_was_given_up_is_not_encoded():
     batcher = Batcher(encoder, 1)
 
     async def scenario() -> Any:
-        tasks = [asyncio.create_task(batcher.encode(window(i), 5.0)) for i in range(3)]
+        tasks = [await occupied(encoder, batcher, window(0))]
+        tasks += [asyncio.create_task(batcher.encode(window(i), PATIENCE_S)) for i in (1, 2)]
         await asyncio.sleep(0.05)
         tasks[1].cancel()
         await asyncio.sleep(0.02)
@@ -185,8 +193,7 @@ def test_words_are_encoded_between_two_batches():
     batcher = Batcher(encoder, 1)
 
     async def scenario() -> Any:
-        sight = asyncio.create_task(batcher.encode(window(0), 5.0))
-        await asyncio.sleep(0.02)
+        sight = await occupied(encoder, batcher, window(0))
         words = asyncio.create_task(batcher.in_thread(lambda: encoder.encode_text(["a", "b"])))
         done, _ = await asyncio.wait([words], timeout=0.1)
         assert not done
@@ -207,7 +214,7 @@ def test_everyone_gets_their_own_answer_under_load(max_batch):
     windows = [window(i, kinds[i % 2], 4 + i % 3) for i in range(120)]
 
     async def scenario() -> Any:
-        return await asyncio.gather(*(batcher.encode(w, 5.0) for w in windows))
+        return await asyncio.gather(*(batcher.encode(w, PATIENCE_S) for w in windows))
 
     for one, answer in zip(windows, asyncio.run(scenario()), strict=True):
         np.testing.assert_allclose(answer.vector, encoder.encode([one])[0], atol=1e-6)

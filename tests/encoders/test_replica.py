@@ -13,6 +13,7 @@ from bindstream.types import Encoding, Modality, Vector, Window
 from encoders.batcher import Batcher
 from encoders.imagebind.window_formats import USUAL
 from encoders.replica import EncoderReplica, encode_in_pieces
+from tests.patience import PATIENCE_S
 from tests.system.toy_encoder import ToyEncoder
 
 TEXTS = [f"text {n * n}" for n in range(40)]
@@ -56,7 +57,7 @@ def test_a_window_waits_for_one_piece_of_the_texts_alone():
     async def scenario() -> tuple[Vector, Encoding]:
         words = asyncio.create_task(encode_in_pieces(batcher, encoder, TEXTS))
         await asyncio.sleep(0)  # the first piece is now in the thread's queue
-        sight = asyncio.create_task(batcher.encode(window(1000), 5.0))
+        sight = asyncio.create_task(batcher.encode(window(1000), PATIENCE_S))
         return await words, await sight
 
     vectors, encoding = asyncio.run(scenario())
@@ -121,7 +122,7 @@ def test_describes_its_windows_and_loads_what_is_asked_for_in_the_thread_that_en
     assert one._encoder.asked == [Modality.AUDIO]
     asyncio.run(one.describe("audio"))
     asyncio.run(one.describe())
-    asyncio.run(one.encode(window(1), 5.0))
+    asyncio.run(one.encode(window(1), PATIENCE_S))
     asyncio.run(one.encode_text(["a"]))
     assert one._encoder.asked == [Modality.AUDIO, Modality.DEPTH, Modality.TEXT]
     assert all(name.startswith("encode") for name in one._encoder.threads)
@@ -143,7 +144,7 @@ def test_a_replica_that_takes_anothers_place_loads_what_that_one_had():
     """Breaks if the windows of every stream wait for their towers when an encoder is replaced."""
     before = replica("Alone")
     asyncio.run(before.describe("imu"))
-    asyncio.run(before.encode(window(1), 5.0))
+    asyncio.run(before.encode(window(1), PATIENCE_S))
     assert before.loaded() == ["depth", "imu"]
     after = replica("Alone", in_use=tuple(before.loaded()))
     assert after._encoder.asked == [Modality.DEPTH, Modality.IMU]

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import socket
@@ -39,6 +40,7 @@ from pipeline.clock import LIVE, Timing
 from pipeline.ingest import Ingest
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
 from pipeline.publish import Publish
+from tests.patience import PATIENCE_S, until
 from tests.system.toy_encoder import ToyEncoder
 
 HOP_S = 0.2
@@ -206,7 +208,20 @@ class Robot:
         Probe.tell.clear()
         self.publish = self.published()
         self._listener.start()
+        until(self._has_reader, "a reader that has joined")
         return self
+
+    def _has_reader(self) -> list[Any]:
+        """Whether what is said now is heard: before, a window would pass for lost."""
+        self.publish._news.append(("reader_joined", ""))
+        self.publish._loop._watched_s = 0.0  # say it at once
+        return self.of(Event, name="reader_joined")
+
+    def hear_out(self) -> None:
+        """Until readers were told all that the publisher could say by now."""
+        for name in ("heard_out", "heard_out_twice"):  # of the first, what else was due comes after
+            self.publish._news.append((name, ""))
+            self.wait(Event, name=name)
 
     def start(
         self, stream: str = "depth", encoder: ToyEncoder | None = None, **changes: Any
@@ -234,13 +249,13 @@ class Robot:
         ]
 
     def wait(
-        self, kind: type[Any], n: int = 1, timeout_s: float = 15.0, **fields: Any
+        self, kind: type[Any], n: int = 1, timeout_s: float = PATIENCE_S, **fields: Any
     ) -> list[Any]:
-        end_s = time.monotonic() + timeout_s
-        while len(found := self.of(kind, **fields)) < n:
-            assert time.monotonic() < end_s, f"{len(found)} of {n} {kind.__name__} {fields}"
-            time.sleep(0.02)
-        return found
+        def told() -> str:
+            return f"{n} {kind.__name__} {fields}, only {len(self.of(kind, **fields))}"
+
+        until(lambda: len(self.of(kind, **fields)) >= n, told, timeout_s)
+        return self.of(kind, **fields)
 
     def outcomes(self, stream: str = "depth") -> list[Any]:
         return _outcomes(list(self.heard), stream)
@@ -274,6 +289,8 @@ class Robot:
         self.publish.close()
         for thread in closing:
             thread.join()
+        with contextlib.suppress(AssertionError):  # of a publisher that was killed nothing comes
+            until(self._has_heard_the_end, seconds=10.0)
         self._quiet.set()
         self._listener.join()
         for handle in self._handles:
@@ -283,6 +300,11 @@ class Robot:
             if value is not None:
                 os.environ[name] = value
         shutil.rmtree(self.folder)
+
+    def _has_heard_the_end(self) -> bool:
+        """Of every stream that a publisher has told of."""
+        streams = {h.stream for h in self.of(Health)} & self.handles.keys()
+        return all(self.of(Health, stream=s)[-1].state == "stopped" for s in streams)
 
     def _listen(self) -> None:
         with Subscriber(self.plan.endpoint, topics="", tombstones=True) as stream:

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import psutil
 import pytest
 import zmq
 
@@ -37,6 +38,8 @@ from pipeline.messages import (
 )
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan
 from pipeline.publish import Publish
+from pipeline.seen import Seen
+from tests.patience import PATIENCE_S, Stalls, until
 from tests.pipeline import messages
 from tests.pipeline.robot import Handle, Robot, free_port
 from tests.system.toy_encoder import ToyEncoder
@@ -59,7 +62,7 @@ def state(grant: Grant, name: str = "running") -> State:
 
 
 def ask(link: Link) -> Grant:
-    grant = link.ask(HELLO, 5.0)
+    grant = link.ask(HELLO, PATIENCE_S)
     assert grant is not None
     return grant
 
@@ -76,21 +79,15 @@ def leave(link: Link, grant: Grant) -> None:
     link.close()
 
 
-def until(condition: Any, timeout_s: float = 5.0) -> None:
-    end_s = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < end_s, "waited in vain"
-        time.sleep(0.02)
-
-
 def test_a_grant_holds_the_robots_clock():
     """Breaks if streams and publisher stamp by different clocks."""
+    begun_s = time.time()
     with Robot("depth") as robot:
-        robot.wait(Health)  # the reader has joined
         link = Link(address("rover"))
         grant = ask(link)
-        assert abs(time.monotonic_ns() + grant.offset_ns - time.time_ns()) < 50_000_000
-        assert grant.epoch > time.time() - 60  # an epoch is about the time of its start
+        apart_ns = [abs(time.monotonic_ns() + grant.offset_ns - time.time_ns()) for _ in range(100)]
+        assert min(apart_ns) < 50_000_000
+        assert grant.epoch > begun_s - 60  # an epoch is about the time of its start
         robot.wait(Event, name="stream_started")
         leave(link, grant)
 
@@ -112,7 +109,7 @@ def test_scenes_tick_on_the_unix_grid_and_are_numbered():
 def test_status_and_health_are_told_by_call_and_by_wire():
     """Breaks if HTTP and the subscribers see different robots."""
     with Robot("depth") as robot:
-        assert robot.publish.health()["status"] == "down"
+        assert Seen().health()["status"] == "down"  # before the publisher's thread has looked
         robot.start("depth")
         robot.wait(Embedding, 3)
         until(lambda: robot.publish.health()["status"] == "ok")
@@ -189,16 +186,12 @@ def test_a_full_disk_costs_nobody_anything_until_it_has_lasted(monkeypatch):
         monkeypatch.setattr(os, "fsync", full)
         for n in range(RESERVED - 2):
             other = Link(address("rover"))
-            assert other.ask(Hello("depth", f"b{n}", ABOUT), 5.0) is not None
+            assert other.ask(Hello("depth", f"b{n}", ABOUT), PATIENCE_S) is not None
             other.close()
         last = Link(address("rover"))
         assert last.ask(Hello("depth", "late", ABOUT), 0.3) is None
         monkeypatch.undo()
-        granted = None
-        end_s = time.monotonic() + 10
-        while granted is None:
-            assert time.monotonic() < end_s
-            granted = last.ask(Hello("depth", "late", ABOUT), 1.0)
+        granted = until(lambda: last.ask(Hello("depth", "late", ABOUT), 1.0), "a grant")
         assert granted.epoch > grant.epoch
         last.send(opened(granted.epoch, 0, time.time_ns()))
         last.send(encoded(granted.epoch, 0))
@@ -215,7 +208,7 @@ def test_labels_are_learnt_once_the_encoder_speaks(monkeypatch):
     robot.speaker.text_failures = 2
     with robot:
         robot.start("depth")
-        until(lambda: any(e.words for e in robot.of(Embedding)), 10.0)
+        until(lambda: any(e.words for e in robot.of(Embedding)))
         answered = next(e for e in robot.of(Embedding) if e.words)
         assert answered.words["object"] in ("cat", "dog")
         until(lambda: any(s.words for s in robot.of(Scene)))
@@ -258,7 +251,7 @@ def test_what_came_of_words_that_nobody_asks_any_more_is_not_told(monkeypatch):
         lessons = {t for t in threading.enumerate() if t.name == "labels"} - before
         stop = robot.publish._learning._stop
         robot.publish.reconfigure(dataclasses.replace(robot.live, questions=()))
-        until(stop.is_set, 60.0)
+        until(stop.is_set)
         release.set()
         for lesson in lessons:
             lesson.join(60.0)
@@ -282,7 +275,7 @@ def test_scenes_and_labels_follow_an_encoder_of_another_space(monkeypatch):
     words = QuestionPlan("object", {"cat": ["cat"], "dog": ["dog"]}, ["{}"], [Modality.DEPTH], 0.0)
     with Robot("depth", questions=[words]) as robot:
         robot.start("depth")
-        until(lambda: any(s.words for s in robot.of(Scene)), 10.0)
+        until(lambda: any(s.words for s in robot.of(Scene)))
         for handle in (robot.speaker, robot.handles["depth"]):
             handle.replace(Elsewhere())
         until(lambda: any(s.words for s in robot.of(Scene, space_id="elsewhere:111111111111")))
@@ -340,7 +333,10 @@ def test_a_busy_endpoint_lets_go_of_the_rest(monkeypatch):
         busy = dataclasses.replace(plan, endpoint=f"tcp://127.0.0.1:{port}")
         with pytest.raises(zmq.ZMQError, match="in use"):
             Publish(busy, robot.speaker, lambda live: live)
+        monkeypatch.undo()  # libzmq lets go of the old address in its own time
+        begun_s = time.monotonic()
         robot.publish = robot.published()
+        assert time.monotonic() - begun_s < take_over.TAKE_OVER_S  # else it asked for the lock
 
 
 def test_the_end_waits_for_streams_that_drain():
@@ -357,9 +353,10 @@ def test_the_end_waits_for_streams_that_drain():
         time.sleep(0.3)
         link.send(encoded(grant.epoch, 0))
         link.send(Bye("depth", grant.epoch))
-        start_s = time.monotonic()
-        closing.join()
-        assert time.monotonic() - start_s < 2.0
+        start_ns = time.time_ns()
+        with Stalls() as stalls:
+            closing.join()
+        assert (time.time_ns() - start_ns) / 1e9 < 2.0 + stalls.lost_s()
         until(lambda: len(robot.outcomes()) == 2)
         link.close()
     first, second = robot.outcomes()
@@ -369,16 +366,11 @@ def test_the_end_waits_for_streams_that_drain():
 
 
 def test_a_reader_on_ipv6_loopback_is_served():
-    """Breaks if an endpoint that the configuration accepts cannot be bound."""
+    """Breaks if an endpoint that the configuration accepts cannot be bound, or our own reader
+    waits there for ever."""
     with Robot("depth", endpoint=f"tcp://[::1]:{free_port()}") as robot:
-        context = quiet_context()
-        reader = context.socket(zmq.SUB)
-        reader.setsockopt(zmq.IPV6, 1)
-        reader.subscribe(b"")
-        reader.connect(robot.plan.endpoint)
         robot.start("depth")
-        assert reader.poll(5000)
-        context.destroy(0)
+        robot.wait(Embedding, 1)
 
 
 def test_a_reader_cannot_fill_the_publishers_memory():
@@ -395,7 +387,7 @@ def test_a_reader_cannot_fill_the_publishers_memory():
         time.sleep(0.3)
         before = len(robot.of(Embedding))
         with Subscriber(robot.plan.endpoint, topics="embedding/") as good:
-            assert isinstance(good.receive(5.0), Embedding)
+            assert isinstance(good.receive(PATIENCE_S), Embedding)
         robot.wait(Embedding, before + 1)
         robot.publish.check_health()
         context.destroy(0)
@@ -459,7 +451,7 @@ def test_a_stream_that_does_not_answer_is_asked_again(monkeypatch):
                 asked.append(decode_downward(stream.recv()))
             return len(asked) >= 2
 
-        until(is_asked_twice, 30.0)
+        until(is_asked_twice)
         assert [one.again for one in asked[:2]] == [False, True]
         assert len({one.life for one in asked}) == 1
         context.destroy(0)
@@ -490,11 +482,11 @@ def test_a_stream_that_dies_is_told_as_failed_and_as_back():
 
 def test_a_publisher_that_hangs_fails_its_health_check(monkeypatch):
     """Breaks if Serve keeps a publisher whose thread stands still for ever."""
-    monkeypatch.setattr(publish, "HUNG_S", 0.3)
     release = threading.Event()
     with Robot("depth") as robot:
         robot.publish.check_health()
-        monkeypatch.setattr(robot.publish._loop, "_watch", lambda: release.wait(10))
+        monkeypatch.setattr(publish, "HUNG_S", 0.3)
+        monkeypatch.setattr(robot.publish._loop, "_watch", lambda: release.wait(PATIENCE_S))
 
         def hangs() -> bool:
             try:
@@ -549,9 +541,7 @@ def test_of_what_queued_before_a_stopped_publisher_the_newest_is_sent(apart):
     process = begin(quiet_s=2.0)
     link = Link(address("rover"))
     patient = Hello("depth", "a", About(Modality.DEPTH, 200_000_000, 120_000_000_000))
-    grant = None
-    while grant is None:
-        grant = link.ask(patient, 5.0)
+    grant = until(lambda: link.ask(patient, 5.0), "a grant")
 
     def cut(seq: int) -> None:
         now_ns = time.monotonic_ns() + grant.offset_ns
@@ -561,13 +551,14 @@ def test_of_what_queued_before_a_stopped_publisher_the_newest_is_sent(apart):
     robot.wait(Health, timeout_s=60.0)  # the reader has joined
     for seq in range(3):
         cut(seq)
-        until(lambda: len(robot.outcomes()) == seq + 1, 60.0)  # noqa: B023 - called here
+        until(lambda: len(robot.outcomes()) == seq + 1)  # noqa: B023 - called here
     os.kill(process.pid, signal.SIGSTOP)
+    until(lambda: psutil.Process(process.pid).status() == psutil.STATUS_STOPPED)
     for seq in range(3, 33):
         cut(seq)
         time.sleep(0.2)
     os.kill(process.pid, signal.SIGCONT)
-    until(lambda: len(robot.outcomes()) == 33, 60.0)
+    until(lambda: len(robot.outcomes()) == 33)
     assert [m.seq for m in robot.outcomes()] == list(range(33))
     after = robot.outcomes()[3:]
     fresh = [m for m in after if isinstance(m, Embedding)]
@@ -590,7 +581,7 @@ def test_a_publisher_that_is_killed_leaves_nothing_unaccounted(apart):
         before = len(robot.of(Embedding))
         time.sleep(1.0)
         process = begin()
-        robot.wait(Embedding, before + 3, timeout_s=30.0)
+        robot.wait(Embedding, before + 3)
     ingest.close()
     until(lambda: robot.of(Health, state="stopped") and robot.account()["open"] == 0)
     seqs = [m.seq for m in robot.outcomes()]

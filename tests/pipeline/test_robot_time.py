@@ -13,6 +13,7 @@ from pipeline import courier, watermark
 from pipeline.clock import LEAD_NS, LIVE, Timing
 from pipeline.ingest import Ingest
 from pipeline.report import AHEAD, PAST_IN_PRESENT
+from tests.patience import until
 from tests.pipeline.robot import Robot
 from tests.system.toy_encoder import ToyEncoder
 
@@ -40,8 +41,8 @@ def start(robot: Robot, name: str, encoder: ToyEncoder | None = None, **options:
 def until_ended(robot: Robot, *names: str) -> list[Any]:
     """All that readers were told until these streams had ended."""
     for name in names:
-        robot.wait(Health, stream=name, state="ended", timeout_s=60)
-    time.sleep(0.3)  # what would still come, came
+        robot.wait(Health, stream=name, state="ended")
+    robot.hear_out()
     return list(robot.heard)
 
 
@@ -86,7 +87,7 @@ def test_a_publisher_that_is_restarted_loses_nothing_of_a_recording():
     wait for ever for a time that nobody tells them any more."""
     with Robot("depth", "imu", timing=MAX) as robot:
         for name in ("depth", "imu"):
-            start(robot, name, ToyEncoder(None, slow_s=0.05), seconds=30.0)
+            start(robot, name, ToyEncoder(None, slow_s=0.02), seconds=30.0)
         robot.wait(Embedding, 20, stream="depth")
         robot.restart_publisher()
         heard = until_ended(robot, "depth", "imu")
@@ -124,15 +125,15 @@ def test_a_stream_that_never_comes_is_waited_for_and_then_told(monkeypatch):
     with Robot("depth", "ghost", timing=MAX) as robot:
         start(robot, "depth", seconds=3.0)
         robot.wait(Embedding, 5, stream="depth")
-        assert robot.of(Scene) == []
-        until_s = time.monotonic() + 5.0
-        while robot.publish.status()["time"]["held_by"] != ["ghost"]:
-            assert time.monotonic() < until_s, robot.publish.status()["time"]
-            time.sleep(0.02)
+        until(
+            lambda: robot.of(Scene) or robot.publish.status()["time"]["held_by"] == ["ghost"],
+            lambda: robot.publish.status()["time"],
+        )
         until_ended(robot, "depth")
         robot.wait(Scene, 5)
-    events = [e.detail["stream"] for e in robot.of(Event, name="stream_overdue")]
-    assert events == ["ghost"]
+    (overdue,) = robot.of(Event, name="stream_overdue")
+    assert overdue.detail["stream"] == "ghost"
+    assert robot.heard.index(overdue) < robot.heard.index(robot.of(Scene)[0])
 
 
 def test_a_stream_runs_ahead_of_the_others_by_its_lead_alone(tmp_path: Path):
@@ -141,10 +142,9 @@ def test_a_stream_runs_ahead_of_the_others_by_its_lead_alone(tmp_path: Path):
     with Robot("depth", "imu", timing=MAX) as robot:
         start(robot, "depth", seconds=60.0)
         start(robot, "imu", seconds=60.0, gate=str(gate))
-        robot.wait(Health, stream="depth", timeout_s=20)
         ahead = robot.wait(Embedding, 45, stream="depth")
-        time.sleep(2.0)
-        assert robot.of(Health, stream="depth")[-1].detail["why"] == AHEAD
+        time.sleep(2.0)  # in which it would go on
+        until(lambda: robot.of(Health, stream="depth")[-1].detail["why"] == AHEAD)
         assert len(robot.of(Embedding, stream="depth")) <= len(ahead) + 10
         assert robot.of(Embedding, stream="depth")[-1].end_ns <= STARTS_NS + LEAD_NS + 200_000_000
         gate.touch()
@@ -175,14 +175,14 @@ def test_a_recording_on_a_live_robot_says_what_is_wrong():
     """Breaks if somebody's first replay gives tombstones without a reason."""
     with Robot("depth", timing=LIVE) as robot:
         start(robot, "depth")
-        robot.wait(Health, 2, stream="depth", timeout_s=20)
-        assert robot.of(Health, stream="depth")[-1].detail["why"] == PAST_IN_PRESENT
+        until(lambda: [h for h in robot.of(Health) if h.detail["why"] == PAST_IN_PRESENT])
 
 
 def test_a_live_sensor_on_such_a_robot_keeps_its_time():
     """Breaks if a camera beside recordings is stamped by them, or its robot's time stands."""
+    begun_ns = time.time_ns()
     with Robot("depth", timing=MAX) as robot:
         robot.start("depth")
         got = robot.wait(Embedding, 5)
         robot.wait(Scene, 3)
-    assert abs(got[-1].end_ns - time.time_ns()) < 30_000_000_000
+    assert begun_ns < got[-1].end_ns < time.time_ns()

@@ -18,6 +18,7 @@ from bindstream.extras import install_command
 from bindstream.types import SENSED, Modality
 from sensors import DRIVERS, load
 from tests.devices import rigs
+from tests.patience import PATIENCE_S, Stalls
 
 SHAPES = {
     Modality.VISION: (np.uint8, 3),
@@ -48,7 +49,7 @@ def open_files():
     return {path.resolve() for path in Path("/proc/self/fd").iterdir()}
 
 
-def settle(what, seconds=2.0):
+def settle(what, seconds=PATIENCE_S):
     """Give a library's own threads time to end."""
     deadline = time.monotonic() + seconds
     while not what() and time.monotonic() < deadline:
@@ -56,7 +57,7 @@ def settle(what, seconds=2.0):
     return what()
 
 
-def read_some(driver, serve, n=3, seconds=10):
+def read_some(driver, serve, n=3, seconds=PATIENCE_S):
     """At least n samples."""
     samples, deadline = [], time.monotonic() + seconds
     while len(samples) < n and time.monotonic() < deadline:
@@ -119,6 +120,7 @@ def test_a_real_device_gives_samples_of_its_form_on_the_robots_clock(name, tmp_p
     """Breaks if shape, dtype, stream, order or clock is not what the windower takes."""
     with rigs.working(name, "eye", tmp_path) as (options, serve):
         driver = load(name)("eye", **options)
+        begun_ns = robot_clock()
         driver.open(robot_clock)
         samples = read_some(driver, serve)
         now_ns = robot_clock()
@@ -129,8 +131,9 @@ def test_a_real_device_gives_samples_of_its_form_on_the_robots_clock(name, tmp_p
         assert sample.stream == "eye"
         assert sample.data.dtype == dtype
         assert sample.data.ndim == ndim
-        assert 0 <= now_ns - sample.arrival_ns < 10e9
-        assert -60e6 < sample.arrival_ns - sample.t_ns < 2e9
+        ahead_ns = 2e9 if name == "recording" else 0  # read as it is asked, not as time goes
+        assert begun_ns - 2e9 <= sample.arrival_ns <= now_ns + ahead_ns
+        assert -60e6 < sample.arrival_ns - sample.t_ns < 2e9 + now_ns - begun_ns
         assert (sample.meta is not None) == (driver.modality is Modality.DEPTH)
     times = [sample.t_ns for sample in samples]
     assert times == sorted(times)
@@ -145,15 +148,16 @@ def test_it_can_be_closed_and_opened_again_and_again(name, tmp_path):
             driver.open(robot_clock)
             assert read_some(driver, serve, 1)
             started = time.monotonic()
-            driver.close()
-            driver.close()
-            assert time.monotonic() - started < 1.5
+            with Stalls() as stalls:
+                driver.close()
+                driver.close()
+                assert time.monotonic() - started < 1.5 + stalls.lost_s()
             with pytest.raises(DeviceLost):
                 driver.read(0.0)
             time.sleep(0.1)
             counts.append((len(open_files()), threading.active_count()))
-        assert counts[2][0] <= counts[0][0] + 2
-        assert counts[2][1] <= counts[0][1] + 1
+        assert settle(lambda: len(open_files()) <= counts[0][0] + 2)
+        assert settle(lambda: threading.active_count() <= counts[0][1] + 1)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ import pytest
 
 from bindstream.errors import ConfigError, DeviceLost, DeviceUnavailable, WrongFormat
 from sensors.imu import SerialImu
-from tests.devices.reading import read_for
+from tests.devices.reading import first, read_for, read_until, until_lost
 from tests.devices.serial_port import G, SerialDevice, csv_line, json_line, witmotion
+from tests.patience import Stalls
 
 
 @pytest.fixture
@@ -40,15 +41,18 @@ def test_200_hz_arrive_whole_evenly_and_in_si(opened):
     with SerialDevice(200, turning) as device:
         imu = opened(device, rate_hz=200)
         written = len(device.written)
-        samples = read_for(imu, 2.0)
+        samples = read_until(imu, lambda all_: len(all_) >= 400)
+        device.mute = True
+        samples += read_for(imu, 0.2)  # what was on its way
         written = len(device.written) - written
-    assert abs(len(samples) - written) <= 5
-    assert written > 300
+    assert abs(len(samples) - written) <= 5 + device.overflowed
     data = np.array([s.data for s in samples])
     assert data.dtype == np.float32
     assert data.shape[1] == 6
     assert np.allclose(data[:, 2], G, atol=0.01)
     assert np.abs(data[:, 3]).max() == pytest.approx(1.0, abs=0.02)
+    if device.latest_s > 0.05 or device.overflowed:
+        pytest.skip(f"the device itself was {device.latest_s:.2f} s late: the machine is too busy")
     gaps_ms = np.diff([s.t_ns for s in samples]) / 1e6
     assert gaps_ms.mean() == pytest.approx(5.0, rel=0.05)
     assert gaps_ms.min() > 2
@@ -60,21 +64,25 @@ def test_a_jolt_is_stamped_within_the_documented_latency(opened):
     with SerialDevice(200) as device:
         imu = opened(device)
         read_for(imu, 0.5)
-        jolt_ns = time.time_ns()
-        device.motion = lambda t: (30.0, 0, G, 0, 0, 0)
-        jolted = next(s for s in read_for(imu, 0.5) if s.data[0] > 20)
-        assert -15 < (jolted.t_ns - jolt_ns) / 1e6 <= imu.latency_ms
+        with Stalls() as stalls:
+            jolt_ns = time.time_ns()
+            device.motion = lambda t: (30.0, 0, G, 0, 0, 0)
+            jolted = first(imu, lambda s: s.data[0] > 20)
+        late_ms = 1e3 * (device.latest_s + stalls.lost_s(jolt_ns))
+        assert -15 - late_ms < (jolted.t_ns - jolt_ns) / 1e6 <= imu.latency_ms + late_ms
 
 
 def test_damage_costs_readings_never_wrong_ones(opened):
     """Breaks if 10 % damaged readings end the stream, or one of them gets through."""
     with SerialDevice(200, damage=0.1) as device:
         imu = opened(device)
-        samples = read_for(imu, 2.0)
-    assert 300 < len(samples) < 400
+        before = len(device.written)
+        samples = read_until(imu, lambda _: len(device.written) - before >= 400)
+        written = len(device.written) - before
+    assert 0.75 * written - device.overflowed < len(samples) < written
     assert all(np.allclose(s.data, (0, 0, G, 0, 0, 0), atol=0.01) for s in samples)
     assert imu.counters["bad"] > 10
-    assert abs(samples[-1].arrival_ns - samples[-1].t_ns) < 100e6
+    assert abs(samples[-1].arrival_ns - samples[-1].t_ns) < 100e6 + 1e9 * device.latest_s
 
 
 @pytest.mark.parametrize(("protocol", "encode"), [("csv", csv_line), ("json", json_line)])
@@ -82,8 +90,7 @@ def test_lines(opened, protocol, encode):
     """Breaks if a sketch that prints lines cannot be an IMU."""
     with SerialDevice(100, turning, encode) as device:
         imu = opened(device, protocol=protocol, rate_hz=100)
-        samples = read_for(imu, 0.5)
-    assert len(samples) > 35
+        samples = read_until(imu, lambda all_: len(all_) > 35)
     assert np.allclose([s.data[2] for s in samples], G, atol=0.001)
 
 
@@ -95,7 +102,7 @@ def test_unplugged_while_it_runs_and_plugged_in_again(opened):
         read_for(imu, 0.1)
         device.unplug()
         with pytest.raises(DeviceLost, match="is gone"):
-            read_for(imu, 2)
+            until_lost(imu)
         imu.close()
         with pytest.raises(DeviceUnavailable):
             imu.open(time.time_ns)
@@ -107,7 +114,7 @@ def test_silence_is_a_loss(opened):
         imu = opened(device)
         device.mute = True
         with pytest.raises(DeviceLost, match="silent"):
-            read_for(imu, 3)
+            until_lost(imu)
 
 
 def test_a_busy_port_is_said_to_be_busy(opened):

@@ -19,8 +19,9 @@ from sensors.device_clock import DeviceClock
 from sensors.imu import SerialImu
 from sensors.mounting import rotation, turned
 from tests.devices.imu_frames import Bno055Device, vectornav_binary, vnymr, xsens
-from tests.devices.reading import read_for
+from tests.devices.reading import first, read_for, read_until
 from tests.devices.serial_port import G, SerialDevice
+from tests.patience import Stalls
 from tests.pipeline.messages import of
 
 S = 1_000_000_000
@@ -79,7 +80,7 @@ def test_400_hz_come_whole_and_evenly_also_in_bursts(opened, protocol, encode, b
     # What did not fit into the terminal was cut, and a cut reading may take another along.
     assert due - (burst + 1) * overflowed <= len(samples) <= due
     assert imu.counters["odd_times"] == 0
-    if protocol == "vectornav" and (late_s > 0.05 or overflowed):
+    if overflowed or (protocol == "vectornav" and late_s > 0.05):
         pytest.skip(f"the device itself was {late_s:.2f} s late: the machine is too busy")
     steps_ms = np.diff([sample.t_ns for sample in samples]) / 1e6
     errors_ms = np.abs(steps_ms - np.rint(np.diff(told) * 400) * PERIOD_MS)
@@ -91,25 +92,21 @@ def test_400_hz_come_whole_and_evenly_also_in_bursts(opened, protocol, encode, b
 def test_a_bno055_is_asked_at_the_rate_wanted_and_survives_its_faults(opened):
     """Breaks if the device, which says nothing unasked, gives nothing; or an overrun, a lost answer
     or a reset ends it, or becomes motion."""
-    with Bno055Device((0.0, 3.0, 9.0, 0.5, 0.0, -0.25)) as device:
+    with Stalls() as stalls, Bno055Device((0.0, 3.0, 9.0, 0.5, 0.0, -0.25)) as device:
         imu = opened(device, protocol="bno055", rate_hz=50)
         samples = read_for(imu, 1.0)
         device.overruns, device.deaf = 2, 1
         samples += read_for(imu, 1.0)
         device.reset()
-        deadline_s, after = time.monotonic() + 10, []
-        while len(after) < 10 and time.monotonic() < deadline_s:
-            after += imu.read(0.2)
+        samples += read_until(imu, lambda all_: len(all_) >= 10)
         asked = device.asked
-    assert len(after) >= 10
-    samples += after
     values = np.array([sample.data for sample in samples])
     assert np.abs(values - (0.0, 3.0, 9.0, 0.5, 0.0, -0.25)).max() < 0.01
     assert imu.counters["bad"] >= 3
     assert len(samples) <= asked
     times = [sample.t_ns for sample in samples]
     assert times == sorted(times)
-    assert 0 < np.median(np.diff(times)) / 1e6 < 40
+    assert 0 < np.median(np.diff(times)) / 1e6 < 40 + 1e3 * stalls.worst_s()
 
 
 def test_a_silent_bno055_says_what_to_look_at():
@@ -133,7 +130,7 @@ def test_a_mounting_turns_both_sensors_into_the_robots_axes(opened, mounting):
     """Breaks if z down stays z down, a rotation is applied the wrong way round, or to one half."""
     with SerialDevice(100, lambda _: (1.0, 2.0, -9.0, 0.1, 0.2, 0.3), vnymr) as device:
         imu = opened(device, protocol="vectornav", mounting=mounting)
-        samples = read_for(imu, 0.2)
+        samples = [first(imu)]
     assert samples[0].data.dtype == np.float32
     # About x by 180: (1, -2, 9); about z by 90: (2, 1, 9).
     assert samples[0].data == pytest.approx([2.0, 1.0, 9.0, 0.2, 0.1, -0.3], abs=1e-5)

@@ -11,6 +11,7 @@ import pytest
 
 from bindstream.errors import DeviceBusy
 from sensors.serial_port import SerialPort
+from tests.patience import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -32,16 +33,14 @@ def test_a_backlog_is_read_whole_and_known_as_such(terminal):
     writer = threading.Thread(target=os.write, args=(master, backlog), daemon=True)
     writer.start()  # where the kernel holds less than all of it, it waits for the reader
     time.sleep(0.1)  # the reader is away
-    data = port.take(1.0)
+    until(lambda: port._serial.in_waiting >= 4095, "a full terminal")
+    data = bytearray(port.take(PATIENCE_S))
     assert len(data) > 4095
     assert not port.drained
-    end_s = time.monotonic() + 5
     writer.join(0.1)
-    while len(data) < len(backlog) and time.monotonic() < end_s:
-        data += port.take(0.1)
+    until(lambda: len(data) >= len(backlog) or data.extend(port.take(0.1)))
     assert data == backlog
-    while not port.drained and time.monotonic() < end_s:  # later, what waits is fresh
-        port.take(0.01)
+    until(lambda: not port.take(0.01) and port.drained)  # later, what waits is fresh
     assert port.drained
     with pytest.raises(DeviceBusy, match="busy"):
         SerialPort("other", path, 115200).open()

@@ -55,7 +55,7 @@ class Cluster:
         with (self.folder / "head.txt").open("w") as log:
             self.head = subprocess.Popen(command, env=self.env, stdout=log, stderr=log)
         try:
-            self._until(lambda: self.serve("status").returncode == 0, 60, "a head")
+            self._until(lambda: self.serve("status").returncode == 0, 240, "a head")
         except BaseException:
             self.__exit__()
             raise
@@ -66,10 +66,10 @@ class Cluster:
         below = self.family()
         self.head.terminate()
         try:
-            self.head.wait(20)
+            self.head.wait(60)
         except subprocess.TimeoutExpired:
             self.head.kill()
-            self.head.wait(5)
+            self.head.wait(60)
         _, alive = psutil.wait_procs(below, timeout=5)
         for process in alive:
             process.kill()
@@ -96,7 +96,7 @@ class Cluster:
 
     def serve(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [BIN / "serve", *words], env=self.env, capture_output=True, text=True, timeout=60
+            [BIN / "serve", *words], env=self.env, capture_output=True, text=True, timeout=180
         )
 
     def applications(self) -> dict[str, Any]:
@@ -108,7 +108,7 @@ class Cluster:
         found: dict[str, Any] = (status or {}).get("applications", {})
         return found
 
-    def until_running(self, timeout_s: float = 90) -> None:
+    def until_running(self, timeout_s: float = 240) -> None:
         self._until(self._all_run, timeout_s, "RUNNING")
 
     def _all_run(self) -> bool:

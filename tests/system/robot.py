@@ -18,8 +18,9 @@ import psutil
 import yaml
 
 from tests.deploy.configs import document
+from tests.patience import slowness
 
-START_S = 90.0
+START_S = 240.0
 
 
 def free_port() -> int:
@@ -92,12 +93,12 @@ class Robot:
 
     def __exit__(self, *details: object) -> None:
         if self.process and self.process.poll() is None:
-            self.stop(40)
+            self.stop()
         if self.process and self.process.stdout:
             self.process.stdout.close()
         self._log.close()
 
-    def stop(self, timeout_s: float = 40) -> int:
+    def stop(self, timeout_s: float = 120) -> int:
         """SIGTERM as an operator would; the exit code. Whatever outlives it fails the test."""
         assert self.process is not None
         below = self.family()
@@ -108,7 +109,7 @@ class Robot:
             for process in [*below, psutil.Process(self.process.pid)]:
                 process.kill()
             raise
-        _, alive = psutil.wait_procs(below, timeout=5)
+        _, alive = psutil.wait_procs(below, timeout=5 * slowness())
         names = [p.name() for p in alive]
         for process in alive:
             process.kill()

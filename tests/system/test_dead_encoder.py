@@ -13,7 +13,7 @@ from tests.system.robot import Robot
 from tests.system.test_overload import stream
 from tests.system.toy_encoder import ToyEncoder
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 
 class Mortal(ToyEncoder):

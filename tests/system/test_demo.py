@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import yaml
 
 from tests.system.robot import Robot, title
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 STREAMS = ("front", "ears", "depth", "thermal", "imu")
 CLI = "bindstream.command.cli"
 SHIPPED = Path(__file__).parents[2] / "ray_config.yaml"
@@ -44,7 +45,7 @@ def post(robot: Robot, path: str, body: Any = None) -> tuple[int, Any]:
 
 def ask(request: urllib.request.Request) -> tuple[int, Any]:
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, json.loads(answer.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -82,7 +83,7 @@ def test_a_scene_joins_all_five_and_answers_in_words(robot: Robot) -> None:
 
 def test_health_is_judged_by_the_data(robot: Robot) -> None:
     """Fails when /healthz says ok for a robot that publishes nothing, or not ok for this one."""
-    robot.wait("health ok", lambda _: get(robot, "/healthz")[1]["status"] == "ok", 20)
+    robot.wait("health ok", lambda _: get(robot, "/healthz")[1]["status"] == "ok")
     code, status = get(robot, "/status")
     assert code == 200
     assert set(status["streams"]) == set(STREAMS)
@@ -112,11 +113,14 @@ def test_a_foreign_page_cannot_ask(robot: Robot) -> None:
 def test_a_paused_stream_is_silent_and_says_so(robot: Robot) -> None:
     """Fails when a pause leaves the sensor open, or its gap unexplained."""
     assert post(robot, "/streams/thermal/pause")[0] == 200
+    closed_ns = time.time_ns()
     paused = lambda _: robot.of("health", "thermal")[-1]["state"] == "paused"  # noqa: E731
-    robot.wait("thermal paused", paused, 20)
+    robot.wait("thermal paused", paused)
     count = len(robot.of("embedding", "thermal"))
     robot.wait_for("embedding", "depth", len(robot.of("embedding", "depth")) + 4)
-    assert len(robot.of("embedding", "thermal")) - count <= 1
+    window_ns = 500_000_000  # the one that was open is filled by what had come
+    ends_ns = [r["end_ns"] for r in robot.of("embedding", "thermal")]
+    assert max(ends_ns) <= closed_ns + window_ns
     assert post(robot, "/streams/thermal/resume")[0] == 200
     robot.wait_for("embedding", "thermal", count + 3)
     assert "paused" in {t["reason"] for t in robot.of("tombstone", "thermal")}
@@ -165,7 +169,7 @@ def stranger_is_refused(robot: Robot) -> bool:
     env |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
     try:
         done = subprocess.run(
-            [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60
+            [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=180
         )
     except subprocess.TimeoutExpired:
         return True
@@ -177,12 +181,12 @@ def test_the_command_line_reads_the_same_robot(robot: Robot) -> None:
     command = [sys.executable, "-m", "bindstream.command.cli"]
     heard = subprocess.run(
         [*command, "listen", robot.endpoint, "--count", "5", "--json"],
-        env=robot.env, capture_output=True, text=True, timeout=60, check=True,
+        env=robot.env, capture_output=True, text=True, timeout=180, check=True,
     )  # fmt: skip
     assert len([json.loads(line) for line in heard.stdout.splitlines()]) == 5
     status = subprocess.run(
         [*command, "status", robot.endpoint, "--json"],
-        env=robot.env, capture_output=True, text=True, timeout=60, check=False,
+        env=robot.env, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert status.returncode == 0, status.stderr
     assert {json.loads(line)["stream"] for line in status.stdout.splitlines()} >= set(STREAMS)
@@ -192,7 +196,7 @@ def test_a_second_robot_is_refused_by_name(robot: Robot) -> None:
     """Fails when a busy port is found out only after everything was started."""
     done = subprocess.run(
         [sys.executable, "-m", CLI, "run", str(robot.config), "--seconds", "1"],
-        env=robot.env, capture_output=True, text=True, timeout=90, check=False,
+        env=robot.env, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert done.returncode == 2
     assert str(robot.port) in done.stderr

@@ -13,7 +13,7 @@ from tests.system.cluster import Cluster
 from tests.system.robot import Robot
 from tests.system.test_deaths_of_ray import ARGS
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 REFUSING = "tests.system.refusing_encoder:RefusingEncoder"
 DEAD = "http://127.0.0.1:9"
 UNFRIENDLY = {
@@ -65,7 +65,7 @@ def test_a_part_that_does_not_start_says_why(tmp_path: Path) -> None:
     args = {**ARGS, "encoder": {"kind": REFUSING, "weights": None}}
     with Robot(tmp_path, args) as robot:
         assert robot.process is not None
-        assert robot.process.wait(120) == 1
+        assert robot.process.wait(240) == 1
         assert "no room for the model's cache" in robot.log()
         assert "encoder: " in robot.log()
         assert "Traceback" not in robot.log()
@@ -90,7 +90,7 @@ def test_a_bounded_run_ends_without_a_vector_and_says_why(tmp_path: Path) -> Non
         "--seconds",
         "1",
     ]
-    done = subprocess.run(command, env=robot.env, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, env=robot.env, capture_output=True, text=True, timeout=400)
     robot.__exit__()
     assert done.returncode == 1
     assert f"no vector within {FIRST_S:.0f} s (mute: " in done.stderr

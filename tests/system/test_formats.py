@@ -16,7 +16,7 @@ from tests.system.robot import Robot
 from tests.system.test_lifetimes import apply
 from tests.system.test_overload import stream
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 SHAPES = {
     "vision": ([3, SIDE, SIDE, 3], "uint8"),
     "audio": ([22_050], "float32"),

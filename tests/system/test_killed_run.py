@@ -10,7 +10,7 @@ import pytest
 from tests.system.robot import Robot
 from tests.system.test_overload import TOY, stream
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 ARGS = {
     "encoder": {"kind": TOY, "weights": None},
     "streams": [stream("depth", "depth", hop_s=0.5)],
@@ -24,7 +24,7 @@ def test_a_killed_run_is_reaped_by_the_next(tmp_path: Path) -> None:
         orphans = first.family()
         assert first.process is not None
         first.process.kill()
-        first.process.wait(10)
+        first.process.wait(60)
     (tmp_path / "again").mkdir()
     with Robot(tmp_path / "again", ARGS, env=shared(first)) as second:
         after = second.wait_for("embedding", "depth", 2)[-1]

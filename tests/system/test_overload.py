@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 from bindstream import Embedding, Subscriber, Tombstone
+from tests.patience import Stalls
 from tests.system.robot import Robot
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 TOY = "tests.system.toy_encoder:ToyEncoder"
 SLOW_S = 0.5
 SLOW_HOP_S = 0.1
@@ -54,7 +55,8 @@ def watched(robot: Robot) -> dict[str, Any]:
     """A dozen seconds from another process's point of view: this one's."""
     rss = {name: robot.replica(f"stream-{name}").memory_info().rss for name in ("front", "ears")}
     seen: list[Any] = []
-    with Subscriber(robot.endpoint, topics=["embedding/"], tombstones=True) as reader:
+    stalls = Stalls()
+    with stalls, Subscriber(robot.endpoint, topics=["embedding/"], tombstones=True) as reader:
         until_s = time.monotonic() + WATCH_S
         while time.monotonic() < until_s:
             if (message := reader.receive(0.2)) is not None:
@@ -64,21 +66,24 @@ def watched(robot: Robot) -> dict[str, Any]:
         name: robot.replica(f"stream-{name}").memory_info().rss - before
         for name, before in rss.items()
     }
-    return {"seen": seen, "stats": stats, "grown": grown}
+    return {"seen": seen, "stats": stats, "grown": grown, "stalls": stalls}
 
 
 def test_what_is_published_stays_fresh(watched: dict[str, Any]) -> None:
     """Fails when windows queue up before a slow encoder instead of the newest winning."""
-    ages_s = [e.age_ms / 1e3 for e in watched["seen"] if _is(Embedding, e, "front")]
-    assert len(ages_s) >= WATCH_S / SLOW_S * 0.6
-    assert max(ages_s) <= SLOW_HOP_S + 2 * SLOW_S
+    stalls, fresh = watched["stalls"], [e for e in watched["seen"] if _is(Embedding, e, "front")]
+    assert len(fresh) >= (WATCH_S - stalls.lost_s()) / SLOW_S * 0.6
+    for e in fresh:
+        lost_s = stalls.lost_s(e.end_ns, e.received_ns)
+        assert e.age_ms / 1e3 <= SLOW_HOP_S + 2 * SLOW_S + lost_s
 
 
 def test_other_streams_are_undisturbed(watched: dict[str, Any]) -> None:
     """Fails when one slow encoder holds up the streams of another."""
+    lost_s = watched["stalls"].lost_s()
     ears = [e for e in watched["seen"] if _is(Embedding, e, "ears")]
-    assert len(ears) >= WATCH_S / 0.5 * 0.9
-    assert not [t for t in watched["seen"] if _is(Tombstone, t, "ears")]
+    assert len(ears) >= (WATCH_S - lost_s) / 0.5 * 0.9
+    assert len([t for t in watched["seen"] if _is(Tombstone, t, "ears")]) <= lost_s / 0.5
 
 
 def test_every_seq_is_accounted_for(watched: dict[str, Any]) -> None:
@@ -87,7 +92,8 @@ def test_every_seq_is_accounted_for(watched: dict[str, Any]) -> None:
     seqs = [m.seq for m in front]
     assert seqs == list(range(seqs[0], seqs[0] + len(seqs)))
     reasons = {m.reason for m in front if isinstance(m, Tombstone)}
-    assert reasons == {"superseded"}
+    stood_still = watched["stalls"].worst_s() > SLOW_HOP_S / 2
+    assert reasons - ({"sensor_gap"} if stood_still else set()) == {"superseded"}
 
 
 def test_memory_does_not_grow(watched: dict[str, Any]) -> None:

@@ -23,10 +23,11 @@ from tests.devices.mjpeg_server import MjpegServer
 from tests.devices.pulse import PulseServer, pcm16, pulse_server
 from tests.devices.serial_port import SerialDevice, at_rest
 from tests.devices.video_files import write_gray16
+from tests.patience import Stalls
 from tests.system.robot import Robot, free_port
 from tests.system.test_overload import TOY
 
-pytestmark = [pytest.mark.ray, pytest.mark.daemon, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.ray, pytest.mark.daemon, pytest.mark.timeout(900)]
 EDGE_NS = 300_000_000
 LATENCY_NS = {"front": 200, "rear": 600, "ears": 150, "imu": 50}  # ms, as docs/sensors.md has it
 FILE_HZ = 10.0
@@ -41,6 +42,7 @@ class Scene:
     imu: SerialDevice
     happened: dict[str, int] = field(default_factory=dict)
     seen: list[Embedding] = field(default_factory=list)
+    stalls: Stalls = field(default_factory=Stalls)
 
     def of(self, stream: str) -> list[Embedding]:
         return [e for e in self.seen if e.stream == stream]
@@ -108,7 +110,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         with Robot(folder, args, env=pulse.environment) as robot:
             for stream in ("front", "rear", "ears", "imu", "depth", "thermal"):
                 robot.wait_for("embedding", stream, 1)
-            watch(scene, robot, pulse)
+            with scene.stalls:
+                watch(scene, robot, pulse)
             for stream in ("depth", "thermal"):
                 scene.seen += [as_embedding(r) for r in robot.of("embedding", stream)]
             assert robot.stop() == 0
@@ -152,17 +155,18 @@ def watch(scene: Scene, robot: Robot, pulse: PulseServer) -> None:
                 scene.happened["front"] = time.time_ns()
                 scene.imu.motion = lambda _: (30.0, 0.0, 9.8, 0.0, 0.0, 0.0)
                 scene.happened["imu"] = time.time_ns()
-            if done and time.monotonic() > begin_s + 5.3:
+            if done and time.time_ns() > scene.happened["imu"] + 300_000_000:
                 scene.imu.motion = at_rest
     player.stdin.close()
 
 
-def contains(e: Embedding, t_ns: int, stream: str) -> bool:
-    return e.start_ns <= t_ns + LATENCY_NS.get(stream, 0) * 10**6 and t_ns < e.end_ns
+def contains(e: Embedding, t_ns: int, stream: str, late_ns: int) -> bool:
+    latest_ns = t_ns + LATENCY_NS.get(stream, 0) * 10**6 + late_ns
+    return e.start_ns <= latest_ns and t_ns < e.end_ns
 
 
-def well_inside(e: Embedding, t_ns: int) -> bool:
-    return e.start_ns + EDGE_NS <= t_ns <= e.end_ns - EDGE_NS
+def well_inside(e: Embedding, t_ns: int, late_ns: int) -> bool:
+    return e.start_ns + EDGE_NS <= t_ns <= e.end_ns - EDGE_NS - late_ns
 
 
 def check_times(scene: Scene, stream: str, shows: Any) -> None:
@@ -171,10 +175,11 @@ def check_times(scene: Scene, stream: str, shows: Any) -> None:
     windows = scene.of(stream)
     showing = [e for e in windows if shows(e)]
     assert showing, f"no window of {stream} shows what happened"
+    late_ns = round(3e9 * scene.stalls.worst_s())  # device, driver and we, each for itself
     for e in showing:
-        assert contains(e, t_ns, stream), (stream, (t_ns - e.start_ns) / 1e6)
+        assert contains(e, t_ns, stream, late_ns), (stream, (t_ns - e.start_ns) / 1e6)
     for e in windows:
-        if well_inside(e, t_ns):
+        if well_inside(e, t_ns, late_ns):
             assert shows(e), (stream, (t_ns - e.start_ns) / 1e6, e.vector)
 
 
@@ -217,4 +222,4 @@ def test_an_mpegts_camera_delivers(scene: Scene) -> None:
 def test_ages_are_stated_and_small(scene: Scene) -> None:
     """Fails when stamps of publisher and reader disagree on one host."""
     ages = [e.age_ms for e in scene.of("front")[4:]]
-    assert 0 < float(np.median(ages)) < 300
+    assert 0 < float(np.median(ages)) < 300 + 3e3 * scene.stalls.worst_s()

@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.timeout(500)]
 STREAMS = {"front": "vision", "mic": "audio", "depth": "depth", "heat": "thermal", "imu": "imu"}
 STARTS_NS = (time.time_ns() // 10**9 - 3600) * 10**9
 SECONDS = 12.0
-PLAYED_S = 150.0
+PLAYED_S = 300.0
 
 
 def stream(name: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from tests.system.cluster import Cluster
 from tests.system.robot import free_port
 from tests.system.test_overload import stream
 
-pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ class Reader:
         self.endpoint = endpoint
         self.seen: list[Any] = []
 
-    def until(self, what: str, condition: Any, timeout_s: float = 60) -> Any:
+    def until(self, what: str, condition: Any, timeout_s: float = 240) -> Any:
         until_s = time.monotonic() + timeout_s
         with Subscriber(self.endpoint, topics=[""], tombstones=True) as reader:
             while time.monotonic() < until_s:
@@ -103,7 +103,7 @@ def test_the_life_of_a_deployment(cluster: Cluster, tmp_path: Path) -> None:
         reborn = reader.until(
             "depth in a new epoch",
             lambda m: isinstance(m, Embedding) and m.stream == "depth" and m.epoch > before.epoch,
-            30,
+            240,
         )
         assert reborn.seq == 0
 
@@ -114,17 +114,17 @@ def test_the_life_of_a_deployment(cluster: Cluster, tmp_path: Path) -> None:
         reader.until(
             "audio twice a second",
             lambda m: isinstance(m, Embedding) and m.stream == "ears" and m.end_ns % 10**9 != 0,
-            90,
+            240,
         )
         cluster.until_running()
-        _, alive = psutil.wait_procs([first.pop("stream-ears")], timeout=15)
+        _, alive = psutil.wait_procs([first.pop("stream-ears")], timeout=60)
         assert not alive, f"outlived a redeploy: {alive}"
         second = cluster.replicas()
         assert {name: second[name].pid for name in first} == {n: p.pid for n, p in first.items()}
 
         # shut down: no replica, no open device, no listener of ours
         assert cluster.serve("shutdown", "-y").returncode == 0
-        _, alive = psutil.wait_procs(list(second.values()), timeout=20)
+        _, alive = psutil.wait_procs(list(second.values()), timeout=60)
         assert not alive, f"outlived serve shutdown: {alive}"
         assert cluster.replicas() == {}
         wait_until(lambda: camera.clients == 0, "the camera's connection to be closed")
@@ -133,7 +133,7 @@ def test_the_life_of_a_deployment(cluster: Cluster, tmp_path: Path) -> None:
     assert http_port not in listening
 
 
-def wait_until(condition: Any, what: str, timeout_s: float = 10) -> None:
+def wait_until(condition: Any, what: str, timeout_s: float = 120) -> None:
     until_s = time.monotonic() + timeout_s
     while time.monotonic() < until_s:
         if condition():

@@ -25,7 +25,7 @@ COMMAND = [sys.executable, "-m", "bindstream.command.cli", "listen"]
 
 def listen(*words: str, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *words], capture_output=True, text=True, check=False, timeout=60, **options
+        [*COMMAND, *words], capture_output=True, text=True, check=False, timeout=120, **options
     )
 
 
@@ -128,7 +128,7 @@ def test_control_c_ends_it_with_success(robot: Robot) -> None:
     assert process.stdout is not None
     process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=120)
     assert process.returncode == 0
     assert "Traceback" not in errors
     assert "messages" in errors
@@ -137,7 +137,7 @@ def test_control_c_ends_it_with_success(robot: Robot) -> None:
 def test_a_reader_that_leaves_is_no_error(robot: Robot) -> None:
     """Breaks if ``bindstream listen | head -1`` ends in a traceback."""
     line = " ".join([*COMMAND, robot.endpoint, "--json", "|", "head", "-n", "1"])
-    told = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=30)
+    told = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=120)
     assert json.loads(told.stdout)["robot"] == "rover"
     assert "Traceback" not in told.stderr
 
@@ -169,7 +169,7 @@ def test_it_runs_in_the_base_install(robot: Robot, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=30,
+        timeout=120,
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)},
     )

@@ -21,7 +21,7 @@ def status(*words: str, columns: str = "80") -> subprocess.CompletedProcess[str]
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
         env=os.environ | {"COLUMNS": columns},
     )
 

@@ -83,7 +83,7 @@ port = server.add_insecure_port("127.0.0.2:0")
 server.start()
 with grpc.insecure_channel(f"127.0.0.2:{port}") as channel:
     try:
-        print(channel.unary_unary("/a/b")(b"heard", timeout=5).decode())
+        print(channel.unary_unary("/a/b")(b"heard", timeout=60).decode())
     except grpc.RpcError as error:
         print(error.code().name)
 server.stop(None)
@@ -98,7 +98,7 @@ def test_grpc_reaches_a_neighbour_behind_a_dead_proxy(way: str, said: str) -> No
     environ.pop("grpc_proxy", None)
     done = subprocess.run(
         [sys.executable, "-c", CALL, way],
-        env=environ, capture_output=True, text=True, timeout=60, check=True,
+        env=environ, capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert done.stdout.strip() == said
 

@@ -14,7 +14,7 @@ from deploy.live.stopping import Stopping
 stopping = Stopping()
 stopping.hear()
 print(flush=True)
-time.sleep(60)
+time.sleep(600)
 """
 AFTER = """
 import os, signal, sys
@@ -38,7 +38,7 @@ def test_before_anything_was_started_it_leaves_at_once(number: signal.Signals) -
         assert process.stderr is not None
         process.stdout.readline()
         process.send_signal(number)
-        assert process.wait(20) == 128 + number
+        assert process.wait(60) == 128 + number
         assert process.stderr.read() == b""
 
 

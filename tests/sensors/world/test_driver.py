@@ -14,6 +14,7 @@ from sensors.world import script as world_script
 from sensors.world.driver import RATES_HZ, READOUT_S, World
 from sensors.world.questions import questions
 from sensors.world.state import FACTORS
+from tests.patience import Stalls
 
 SHAPES = {
     Modality.VISION: ((224, 224, 3), np.uint8),
@@ -61,21 +62,24 @@ def test_in_real_time_the_rate_and_the_stamps_are_right(modality: Modality) -> N
     driver.open(time.time_ns)
     begin = time.monotonic()
     samples: list[Sample] = []
-    while time.monotonic() - begin < 1.5:
-        samples += driver.read(0.5)
+    with Stalls() as stalls:
+        while time.monotonic() - begin < 1.5:
+            samples += driver.read(0.5)
+        took_s = time.monotonic() - begin
     driver.close()
     driver.close()
     shape, dtype = SHAPES[modality]
     assert all((s.data.shape, s.data.dtype) == (shape, dtype) for s in samples)
     each = 800 if modality is Modality.AUDIO else 1
-    assert len(samples) * each == pytest.approx(1.5 * driver.rate_hz, rel=0.2)
+    passed_over = sum(driver.counters.values())
+    assert len(samples) * each + passed_over == pytest.approx(took_s * driver.rate_hz, rel=0.2)
     stamps = np.array([s.t_ns for s in samples])
     steps = np.diff(stamps) * driver.rate_hz / each / 1e9
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)  # on the grid of the rate
     assert (steps > 0.5).all()
     assert np.median(steps) == pytest.approx(1.0, abs=1e-3)
     assert all(s.t_ns <= s.arrival_ns for s in samples)
-    assert np.median([s.arrival_ns - s.t_ns for s in samples]) < 0.2e9
+    assert np.median([s.arrival_ns - s.t_ns for s in samples]) < 0.2e9 + 1e9 * stalls.worst_s()
     assert all(isinstance(s.meta, DepthMeta) == (modality is Modality.DEPTH) for s in samples)
 
 
