@@ -169,6 +169,23 @@ def test_a_drivers_own_words_reach_the_health():
         told(robot, "")
 
 
+def test_a_device_that_repeats_itself_is_stalled_for_readers():
+    """Breaks if a frozen camera's health says "running", its vectors stop with it, or its return is
+    not told."""
+    with Robot("depth") as robot:
+        ingest = robot.start()
+        robot.wait(Health, 1, state="running")
+        ingest._device._driver.stalled = "one and the same frame for 2.0 s: the source is frozen"
+        robot.wait(Health, 2, state="stalled")
+        assert "the source is frozen" in robot.of(Health, state="stalled")[0].detail["why"]
+        before = len(robot.of(Embedding))
+        robot.wait(Embedding, before + 2)
+        ingest._device._driver.stalled = ""
+        running = len(robot.of(Health, state="running"))
+        robot.wait(Health, running + 1, state="running")
+    sums_hold(robot)
+
+
 def test_a_stream_that_is_over_tells_its_last_windows_first():
     """Breaks if a recording's last windows are lost at its end, or told after it; or if it is
     played again."""
