@@ -11,7 +11,7 @@ from bindstream.types import Array, Modality, Sample
 from sensors import options
 from sensors.device_clock import DeviceClock
 from sensors.driver import Clock
-from sensors.lepton import Telemetry
+from sensors.lepton import CORES, Telemetry
 from sensors.thermal_counts import counts
 from sensors.video.ask import Frame, ask
 from sensors.video.raw16 import Raw16
@@ -164,7 +164,8 @@ class ThermalCamera:
         if doubt.unit == "Celsius":
             return f"; set kelvin_offset to {offset + doubt.offset:g}"
         if "rows" in f"{doubt.what} {doubt.likely}":
-            return ""
+            of_lepton = frame.shape[1] in CORES and self._counts.layout != "lepton"
+            return "; of a Lepton layout: lepton reads them" if of_lepton else ""
         if self._counts.planck is not None:
             return " (by option planck): are these the constants of this camera?"
         scale = thermal.applied(frame, self._counts.scale)

@@ -125,7 +125,7 @@ def test_lines_of_telemetry_are_noticed_and_can_be_cut(tmp_path):
     """Breaks if two lines of a Lepton's counters stretch the contrast of every picture."""
     frame = np.vstack([warm(1, 120, 160)[0], np.full((2, 160), 27300, np.uint16)])
     source = {"source": str(write_images(tmp_path / "%d.png", [frame])), "rate_hz": 9}
-    with pytest.raises(WrongFormat, match="160x120 camera with 2 lines of telemetry: rows: 120"):
+    with pytest.raises(WrongFormat, match=r"2 lines of telemetry: rows: 120 .*layout: lepton"):
         ThermalCamera("t", **source).open(time.time_ns)
     for rows, lines in ((120, frame[:120]), ([2, 122], frame[2:]), (122, frame)):
         (sample,) = played(ThermalCamera("t", rows=rows, **source))
