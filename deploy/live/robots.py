@@ -134,7 +134,7 @@ def _endpoints(config: Config) -> list[str]:
 
 
 def _say(waiting: str) -> None:
-    print(f"bindstream run: waiting for {waiting}", file=sys.stderr)
+    print(f"bindstream: waiting for {waiting}", file=sys.stderr)
 
 
 def _said(error: BaseException) -> str:
