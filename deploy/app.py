@@ -17,7 +17,7 @@ from deploy.ingress import Ingress
 from deploy.succession import towers_in_use
 from encoders.replica import EncoderReplica
 from pipeline.ingest import Ingest
-from pipeline.publish import Publish
+from pipeline.publisher.publish import Publish
 
 QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 OWNED: dict[str, Any] = {

@@ -9,8 +9,8 @@ import tempfile
 from collections.abc import Callable
 
 from bindstream.errors import ConfigError, PortBusy
-from pipeline.epochs import Epochs, state_dir
 from pipeline.link import address, lock_path
+from pipeline.publisher.epochs import Epochs, state_dir
 
 
 def check_state_folder(robot: str) -> None:

@@ -39,7 +39,7 @@ from encoders.offer import formats_of
 from pipeline.clock import LIVE, Timing
 from pipeline.ingest import Ingest
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
-from pipeline.publish import Publish
+from pipeline.publisher.publish import Publish
 from tests.patience import PATIENCE_S, until
 from tests.system.toy_encoder import ToyEncoder
 

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from bindstream.types import Embedding, Health, Sample
-from pipeline import host_clock
 from pipeline.clock import Timing
+from pipeline.publisher import host_clock
 from tests.pipeline.robot import Probe, Robot
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from bindstream.types import Embedding, Event, Health, Modality, Reason, Scene, Tombstone
-from pipeline import courier, watermark
+from pipeline import courier
 from pipeline.clock import LEAD_NS, LIVE, Timing
 from pipeline.ingest import Ingest
+from pipeline.publisher import watermark
 from pipeline.report import AHEAD, PAST_IN_PRESENT
 from tests.patience import until
 from tests.pipeline.robot import Robot

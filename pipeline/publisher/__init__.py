@@ -1,0 +1,1 @@
+"""One robot's publisher: what it knows of its streams, and what it tells readers."""
