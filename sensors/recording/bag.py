@@ -18,7 +18,7 @@ from bindstream.types import DepthMeta, Modality, Sample
 from sensors.recording.mcap_file import McapFile
 from sensors.recording.sqlite_bag import SqliteBag
 from sensors.recording.topic import File, Recorded, Topic
-from sensors.recording.track import Track
+from sensors.recording.track import Track, named
 from sensors.ros2 import definitions as ros
 from sensors.ros2.unpacking import (
     KINDS,
@@ -71,6 +71,13 @@ class Bag:
                 tracks.append(track)
         return tracks
 
+    def track(self, wanted: str) -> Track | None:
+        """See ``track.Recording``. Of a file that was cut what our writer noted is enough: to read
+        all of it for each stream would take minutes."""
+        if all(file.has_index for file in self._files) or not (found := self._noted(wanted)):
+            return named(self.tracks(), wanted)
+        return found
+
     def samples(
         self, track: Track, reading: Reading, refused: Callable[[Exception], None]
     ) -> Iterator[Sample | None]:
@@ -97,6 +104,17 @@ class Bag:
     def _messages(self, topic: str) -> Iterator[Recorded | None]:
         for file in self._files:
             yield from file.messages(lambda t: t.name == topic)
+
+    def _noted(self, wanted: str) -> Track | None:
+        """Of the first message of a topic that is called so, or whose stream is."""
+        found = (
+            message.topic
+            for file in self._files
+            for message in file.messages(lambda t: wanted in (t.name, t.notes.get(STREAM)))
+            if message is not None
+        )
+        topic = next(found, None)
+        return None if topic is None else _noted_track(topic)
 
     def _first(self, topic: str) -> memoryview:
         message = next(filter(None, self._messages(topic)), None)

@@ -133,10 +133,10 @@ class Player:
         return self._recording
 
     def _track(self, recording: Recording) -> Track:
-        tracks = recording.tracks()
         wanted = self._source or self._stream
-        track = next((t for t in tracks if wanted in (t.source, t.stream)), None)
+        track = recording.track(wanted)
         if track is None:
+            tracks = recording.tracks()
             held = ", ".join(f"{t.stream} ({t.modality}, {t.source})" for t in tracks) or "none"
             raise WrongFormat(
                 self._stream, f"{self._path} holds no stream '{wanted}' (source); it holds {held}"

@@ -30,7 +30,7 @@ from bindstream.errors import ConfigError, InvalidInput
 from bindstream.imu_columns import Columns
 from bindstream.types import Array, Modality, Sample
 from sensors.recording.bag import LACKS_CAMERA, stream_name
-from sensors.recording.track import Track
+from sensors.recording.track import Track, named
 from sensors.ros2.packing import measured
 from sensors.ros2.unpacking import Reading
 from sensors.video.opencv import cv2
@@ -82,6 +82,10 @@ class Folder:
     def tracks(self) -> list[Track]:
         """See ``track.Recording``."""
         return [self._track(place) for place in self._places]
+
+    def track(self, wanted: str) -> Track | None:
+        """See ``track.Recording``."""
+        return named(self.tracks(), wanted)
 
     def samples(
         self, track: Track, reading: Reading, refused: Callable[[Exception], None]

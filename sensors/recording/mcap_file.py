@@ -46,11 +46,12 @@ class McapFile:
             if file.read(len(MAGIC)) != MAGIC:
                 raise ConfigError(f"{path}: is no MCAP: it does not begin as one")
         self.starts_ns = self._first_ns()
+        self._index = self._indexed()
+        self.has_index = self._index is not None
 
     def topics(self) -> list[Topic]:
         """Out of the index where there is one, else by reading all of it."""
-        indexed = self._indexed()
-        return self._scanned() if indexed is None else indexed
+        return self._scanned() if self._index is None else self._index
 
     def messages(self, wanted: Wanted) -> Iterator[Recorded | None]:
         """See ``topic.File``."""

@@ -31,6 +31,8 @@ class SqliteBag:
     Raises ConfigError for what is no bag of rosbag2.
     """
 
+    has_index = True
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.damaged = 0

@@ -47,10 +47,12 @@ Wanted = Callable[[Topic], bool]
 
 class File(Protocol):
     """One file of messages. ``starts_ns``: when the first was recorded; 0 where there is none.
-    ``damaged``: places that could not be read, so far."""
+    ``damaged``: places that could not be read, so far. ``has_index``: its topics are known without
+    reading all of it."""
 
     damaged: int
     starts_ns: int
+    has_index: bool
 
     def topics(self) -> list[Topic]:
         """All of them, each once."""

@@ -40,8 +40,18 @@ class Recording(Protocol):
     def tracks(self) -> Sequence[Track]:
         """Its streams."""
 
+    def track(self, wanted: str) -> Track | None:
+        """The one of that name, or from that source."""
+
     def samples(
         self, track: Track, reading: Reading, refused: Callable[[Exception], None]
     ) -> Iterator[Sample | None]:
         """Those of one stream, in the order in which they were recorded; None now and then, while
         none is found. ``refused`` is told of each that cannot be read."""
+
+
+def named(tracks: Sequence[Track], wanted: str) -> Track | None:
+    """The stream that is called so, else the one from that source."""
+    by_name = (track for track in tracks if track.stream == wanted)
+    by_source = (track for track in tracks if track.source == wanted)
+    return next(by_name, None) or next(by_source, None)

@@ -80,6 +80,17 @@ def test_streams_and_samples_of_a_cut_recording(whole, tmp_path):
     assert Bag(cut).starts_ns == Bag(whole).starts_ns > 0
 
 
+def test_a_cut_recording_is_not_read_whole_to_find_a_stream(whole, tmp_path, monkeypatch):
+    """Breaks if each stream of an hour that has no index takes minutes to open: its driver would be
+    taken for hung."""
+    cut = tmp_path / "cut.mcap"
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    expected = {track.stream: track for track in Bag(cut).tracks()}
+    monkeypatch.setattr(McapFile, "topics", lambda _: pytest.fail("it was read whole"))
+    for stream, track in expected.items():
+        assert Bag(cut).track(stream) == Bag(cut).track(track.source) == track
+
+
 def test_damage_in_the_middle_costs_its_chunk_and_is_counted(whole, tmp_path):
     """Breaks if one bad block of a disk ends a recording, or passes for sound data."""
     content = bytearray(whole.read_bytes())
