@@ -11,13 +11,14 @@ from ray.serve.handle import DeploymentHandle
 
 from bindstream.errors import ConfigError
 from deploy.config.arguments import EncoderArgs, RobotArgs, StreamArgs
-from deploy.config.plans import read_live, robot_plan, stream_plan
-from deploy.config.serve_file import ENCODER, INGRESS, PUBLISHER, STREAM
+from deploy.config.plans import read_live, robot_plan, ros2_plan, stream_plan
+from deploy.config.serve_file import ENCODER, INGRESS, PUBLISHER, ROS2, STREAM
 from deploy.ingress import Ingress
 from deploy.succession import towers_in_use
 from encoders.replica import EncoderReplica
 from pipeline.ingest import Ingest
 from pipeline.publisher.publish import Publish
+from pipeline.ros2_out import Ros2Out
 
 QUIET = {"enable_access_log": False, "log_level": "WARNING"}
 OWNED: dict[str, Any] = {
@@ -77,7 +78,7 @@ def stream(args: StreamArgs) -> serve.Application:
 
 
 def robot(args: RobotArgs) -> serve.Application:
-    """One robot: its publisher, and the HTTP ingress before it."""
+    """One robot: its publisher, its way back to ROS 2 where it has one, and the HTTP ingress."""
     _stay_together(f"robot '{args.name}'", args.labels)
     pinned = {"num_cpus": 0, "label_selector": args.labels}
     speaker = DeploymentHandle(ENCODER, args.encoder)
@@ -86,10 +87,14 @@ def robot(args: RobotArgs) -> serve.Application:
         .options(name=PUBLISHER, ray_actor_options=pinned, **OWNED)
         .bind(robot_plan(args), speaker, read_live)
     )
+    plan = ros2_plan(args)
+    ros2 = plan and (
+        serve.deployment(Ros2Out).options(name=ROS2, ray_actor_options=pinned, **OWNED).bind(plan)
+    )
     return (
         serve.deployment(Ingress)
         .options(name=INGRESS, ray_actor_options={"num_cpus": 0}, **OWNED)
-        .bind(publisher, speaker)
+        .bind(publisher, speaker, ros2)
     )
 
 

@@ -95,9 +95,15 @@ class Vectors(BaseModel):
 class Ingress:
     """A Serve deployment (``deploy.app`` makes it one), reached on Serve's own HTTP port."""
 
-    def __init__(self, publisher: DeploymentHandle, speaker: DeploymentHandle) -> None:
+    def __init__(
+        self,
+        publisher: DeploymentHandle,
+        speaker: DeploymentHandle,
+        ros2: DeploymentHandle | None = None,
+    ) -> None:
         self._publisher = direct(publisher)
         self._speaker = direct(speaker)
+        self._ros2 = direct(ros2) if ros2 is not None else None
 
     @app.get("/healthz")
     async def healthz(self, response: Response) -> dict[str, Any]:
@@ -112,8 +118,12 @@ class Ingress:
 
     @app.get("/status")
     async def status(self) -> dict[str, Any]:
-        """Per stream: state, rate, age, ledger, where the time goes, nearest words."""
-        return dict(await self._publisher.status.remote())
+        """Per stream: state, rate, age, ledger, where the time goes, nearest words; and how the
+        way back to ROS 2 stands, where there is one."""
+        told = dict(await self._publisher.status.remote())
+        if self._ros2 is not None:
+            told["ros2"] = await self._ros2.status.remote()
+        return told
 
     @app.get("/text")
     async def text(

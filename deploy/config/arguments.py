@@ -23,6 +23,7 @@ from bindstream.command.nearest import did_you_mean
 from bindstream.endpoint import as_endpoint
 from bindstream.errors import ConfigError
 from bindstream.types import SENSED, Modality
+from sensors.ros2 import keys, session
 
 DEFAULT_HOPS_S = {
     Modality.VISION: 0.5,
@@ -111,11 +112,47 @@ class SceneArgs(_Strict):
     weights: dict[str, Annotated[Number, Field(ge=0, le=1e6)]] = {}
 
 
+class Ros2Args(_Strict):
+    """Back to ROS 2 through zenoh: ``router`` to connect to, or the address to ``listen`` at as a
+    router of one's own. ``namespace`` None: the robot's name. ``humble``: keys without hashes."""
+
+    router: str = session.ROUTER
+    listen: str | None = None
+    domain_id: Whole = Field(0, ge=keys.DOMAINS[0], le=keys.DOMAINS[1])
+    namespace: str | None = None
+    humble: bool = False
+
+    @field_validator("router", "listen")
+    @classmethod
+    def _an_address(cls, value: str | None) -> str | None:
+        if value is not None and not session.ADDRESS.fullmatch(value):
+            raise ValueError(f"'{value}' is not {session.WANTED_ADDRESS}")
+        return value
+
+    @field_validator("namespace")
+    @classmethod
+    def _a_namespace(cls, value: str | None) -> str | None:
+        if value in (None, "/"):
+            return value
+        absolute = keys.absolute(str(value))
+        if absolute is None:
+            raise ValueError(f"'{value}' is no namespace of ROS 2, such as /rover")
+        return absolute
+
+
 class PublishArgs(_Strict):
-    """Where embeddings go out, and as what."""
+    """Where embeddings go out, and as what; ``ros2``: also as messages of ROS 2."""
 
     endpoint: str = "tcp://127.0.0.1:5570"
     dtype: Literal["float32", "float16"] = "float32"
+    ros2: Ros2Args | None = None
+
+    @field_validator("ros2")
+    @classmethod
+    def _reads_a_fixed_endpoint(cls, value: Ros2Args | None, info: ValidationInfo) -> Any:
+        if value is not None and str(info.data.get("endpoint", "")).endswith("*"):
+            raise ValueError("reads what is published, so publish.endpoint wants a port, not *")
+        return value
 
     @field_validator("endpoint")
     @classmethod
@@ -253,3 +290,5 @@ LIVE_MODELS: dict[str, type[BaseModel]] = {
     "labels": QuestionArgs,
 }
 """Which model stands under which key of ``user_config``, for complaints."""
+PUBLISH_MODELS: dict[str, type[BaseModel]] = {"publish": PublishArgs, "publish.ros2": Ros2Args}
+"""Likewise under a robot's ``args``."""

@@ -43,7 +43,8 @@ def not_yaml(content: bytes, error: Exception) -> str:
 def complaints(error: ValidationError, models: Mapping[str, type[BaseModel]]) -> list[str]:
     """One line per mistake that pydantic found.
 
-    ``models``: which model stands under a top-level key; "" is the top itself.
+    ``models``: which model stands under a top-level key, or under one of its keys (``a.b``); "" is
+    the top itself.
     """
     lines = [_complaint([str(p) for p in item["loc"]], item, models) for item in error.errors()]
     return list(dict.fromkeys(lines))
@@ -52,7 +53,8 @@ def complaints(error: ValidationError, models: Mapping[str, type[BaseModel]]) ->
 def _complaint(place: list[str], item: Any, models: Mapping[str, type[BaseModel]]) -> str:
     key = ".".join(place) or "args"
     if item["type"] == "extra_forbidden":
-        model = models.get(place[0] if len(place) > 1 else "")
+        at = ".".join(place[:-1])
+        model = models.get(at, models.get(place[0] if at else ""))
         if model is None:  # of Serve's own, deeper down
             return f"unknown key '{key}'"
         known = set(model.model_fields)

@@ -19,9 +19,9 @@ from bindstream.command.nearest import nearest
 from bindstream.errors import ConfigError
 from deploy.config.arguments import (
     LIVE_MODELS,
+    PUBLISH_MODELS,
     EncoderArgs,
     LiveArgs,
-    PublishArgs,
     RobotArgs,
     StreamArgs,
 )
@@ -128,7 +128,7 @@ def made(path: Path, document: dict[str, Any]) -> Config:
         try:
             apps.append(_app(entry))
         except ValidationError as error:
-            models = LIVE_MODELS | {"": _MODELS[error.title], "publish": PublishArgs}
+            models = LIVE_MODELS | {"": _MODELS[error.title], **PUBLISH_MODELS}
             lines += [f"application '{entry['name']}': {c}" for c in complaints(error, models)]
     _refuse(path, lines)
     config = Config(path, document, tuple(apps))

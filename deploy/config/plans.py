@@ -11,6 +11,9 @@ from deploy.config.arguments import LIVE_MODELS, LiveArgs, RobotArgs, StreamArgs
 from deploy.config.complaints import complaints
 from pipeline.clock import AS_FAST_AS_IT_CAN, Timing
 from pipeline.plan import LivePlan, QuestionPlan, RobotPlan, StreamPlan
+from pipeline.ros2_out import Ros2Plan
+from sensors.ros2.names import token
+from sensors.ros2.session import Place
 
 
 def stream_plan(args: StreamArgs) -> StreamPlan:
@@ -33,6 +36,16 @@ def robot_plan(args: RobotArgs) -> RobotPlan:
     speed = AS_FAST_AS_IT_CAN if args.speed == "max" else args.speed
     timing = Timing(args.time, speed)
     return RobotPlan(args.name, args.publish.endpoint, args.publish.dtype, timing)
+
+
+def ros2_plan(args: RobotArgs) -> Ros2Plan | None:
+    """What a robot's way back to ROS 2 is told; None where there is none."""
+    told = args.publish.ros2
+    if told is None:
+        return None
+    place = Place(told.router, told.listen, told.domain_id)
+    namespace = told.namespace or f"/{token(args.name)}"
+    return Ros2Plan(args.name, args.publish.endpoint, place, namespace, not told.humble)
 
 
 def read_live(user_config: Any) -> LivePlan:

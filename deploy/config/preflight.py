@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from bindstream.errors import BindstreamError, ConfigError, PortBusy
-from deploy.config import near_depth, offers, robot_places
+from deploy.config import near_depth, offers, robot_places, ros2_reach
 from deploy.config.arguments import EncoderArgs, StreamArgs
 from deploy.config.file import Config
 from deploy.config.formats import window_format
@@ -34,7 +34,7 @@ def preflight(
     once; ``ports`` finds out whether our addresses are free, and the robots' names and state
     folder with them: but those that ``held``, which runs already, has.
     """
-    complaints = list(offers.complaints(config))
+    complaints = [*offers.complaints(config), *ros2_reach.complaints(config)]
     for name, encoder in config.encoders.items():
         _collect(complaints, lambda n=name, e=encoder: _check_device(n, e, devices))
     drivers = [_collect(complaints, lambda s=s: _check_stream(config, s)) for s in config.streams]
@@ -52,7 +52,7 @@ def preflight(
         complaints += _try_devices(ready)
     if complaints:
         raise ConfigError("\n".join(dict.fromkeys(complaints)))  # streams may share one cause
-    hardly = [warning for driver in ready if devices for warning in _warnings(driver)]
+    hardly = _hardly(config, ready) if devices else []
     for warning in (*near_depth.warnings(config), *hardly):
         _log.warning("%s", warning)
     return ready
@@ -105,6 +105,12 @@ def _check_stream(config: Config, stream: StreamArgs) -> Driver:
 
 def _said(error: TypeError) -> str:
     return str(error).rpartition("__init__() ")[2]
+
+
+def _hardly(config: Config, drivers: list[Driver]) -> list[str]:
+    """What works, but hardly as it is meant, of all that was looked at from outside."""
+    told = [warning for driver in drivers for warning in _warnings(driver)]
+    return told + ros2_reach.warnings(config)
 
 
 def _warnings(driver: Driver) -> list[str]:

@@ -13,11 +13,12 @@ from bindstream.command.nearest import nearest
 from bindstream.errors import ConfigError
 from deploy.config.complaints import complaints, not_yaml, unknown_keys
 
-PUBLISHER, INGRESS, STREAM, ENCODER = "publisher", "ingress", "stream", "encoder"
+PUBLISHER, INGRESS, ROS2 = "publisher", "ingress", "ros2"
+STREAM, ENCODER = "stream", "encoder"
 """What the deployments inside our applications are called."""
 DEPLOYMENTS = {
     "deploy.app:encoder": {ENCODER},
-    "deploy.app:robot": {PUBLISHER, INGRESS},
+    "deploy.app:robot": {PUBLISHER, INGRESS, ROS2},
     "deploy.app:stream": {STREAM},
 }
 _LONGEST = 100

@@ -14,6 +14,7 @@ from bindstream.types import DepthMeta, Modality, Sample
 from bindstream.wire import Message
 from sensors.recording.bag import BASELINE, FX, MODALITY, RATE, ROBOT, STREAM
 from sensors.ros2 import definitions as ros
+from sensors.ros2.names import token
 from sensors.ros2.packing import Codec, packings
 from sensors.ros2.sayings import said
 
@@ -144,13 +145,6 @@ class RecordingWriter:
             schema = self._schemas[kind]
             self._channels[key] = self._writer.register_channel(topic, "cdr", schema, told)
         return self._channels[key]
-
-
-def token(name: str) -> str:
-    """A robot's or stream's name as a part of a ROS topic, which has no dash and begins with a
-    letter; the true name stands in the channel's metadata."""
-    plain = name.replace("-", "_")
-    return f"_{plain}" if plain[0].isdigit() else plain
 
 
 class _Sink:

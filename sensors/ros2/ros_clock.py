@@ -1,14 +1,14 @@
 """When a message's content was taken: ROS's stamp, turned into robot time. Pure.
 
 Drivers stamp with their machine's wall clock, which may be the robot's, another machine's, a
-simulator's, or never set. Where the stamps agree with the robot's clock (they lie up to a second
-before the arrival, as they must) they are taken as they are, with the true delay in them. Else only
-their steps are believed: where that clock stands against the robot's is fitted to the arrivals.
+simulator's, or never set. Where the first stamps agree with the robot's clock (they lie up to a
+second before the arrival, as they must) they are taken as they are, with the true delay in them,
+for as long as they go on and lie before their arrival. Else only their steps are believed: where
+that clock stands against the robot's is fitted to the arrivals.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Iterable
 
 from sensors.device_clock import DeviceClock
@@ -17,8 +17,10 @@ HOW = ("auto", "fitted", "arrival")
 AHEAD_NS = 20_000_000
 """So far after its arrival a stamp of the same clock may be: clocks kept by NTP differ."""
 LATE_NS = 1_000_000_000
-STRANGE = 20
-"""So many stamps on end that do not agree are of another clock: one was set."""
+BEHIND_NS = 30_000_000_000
+"""What is later than that is no delay of a busy machine."""
+STRANGE, STRANGE_NS = 5, 1_000_000_000
+"""So many stamps on end that cannot be, for so long, are of another clock: one was set."""
 CRYSTAL = 1e-3
 
 
@@ -31,7 +33,7 @@ class RosClock:
 
     def __init__(self, rate_hz: float, how: str = "auto") -> None:
         self.unset = 0
-        self._odd = self._strange = 0
+        self._odd = self._strange = self._strange_ns = self._last_ns = 0
         self._how = how
         self._rate_hz = max(1.0, rate_hz)
         self._base_ns = 0
@@ -59,7 +61,8 @@ class RosClock:
         if not known or self._how == "arrival":
             return
         if self._agrees is None:
-            self._agrees = _agree(round(statistics.median(a - s for s, a in known)))
+            late_ns = sorted(arrival_ns - stamp_ns for stamp_ns, arrival_ns in known)
+            self._agrees = _agree(late_ns[len(late_ns) // 10])  # the others wait, or are wrong
         if not self._agrees:
             for stamp_ns, arrival_ns in known:
                 self._fit(stamp_ns, arrival_ns)
@@ -78,12 +81,14 @@ class RosClock:
         return min(self._fit(stamp_ns, arrival_ns), arrival_ns)
 
     def _believed(self, stamp_ns: int, arrival_ns: int) -> int:
-        if _agree(arrival_ns - stamp_ns):
-            self._strange = 0
+        late_ns = arrival_ns - stamp_ns
+        if self._last_ns <= stamp_ns and -AHEAD_NS <= late_ns <= BEHIND_NS:
+            self._last_ns, self._strange = stamp_ns, 0
             return min(stamp_ns, arrival_ns)
         self._odd += 1
+        self._strange_ns = self._strange_ns if self._strange else arrival_ns
         self._strange += 1
-        if self._strange >= STRANGE:
+        if self._strange >= STRANGE and arrival_ns - self._strange_ns >= STRANGE_NS:
             self._agrees = False
         return arrival_ns
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -204,3 +205,66 @@ class Talker:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+
+
+class Listener:
+    """A subscription of a ROS 2 node: takes what rmw_zenoh would take, decoded by ``store``.
+
+    ``heard``: (topic, type, message); ``refused``: why rmw_zenoh would not have taken one.
+    """
+
+    def __init__(self, router: str, store: Any, domain_id: int = 0) -> None:
+        self.heard: list[tuple[str, str, Any]] = []
+        self.refused: list[str] = []
+        self._store = store
+        self._last: dict[tuple[str, bytes], int] = {}
+        self._session = session("client", connect=[router])
+        self._subscriber = self._session.declare_subscriber(f"{domain_id}/**", self._take)
+
+    def _take(self, sample: zenoh.Sample) -> None:
+        _, *topic, dds, type_hash = str(sample.key_expr).split("/")
+        kind = dds.replace("::dds_", "").replace("::", "/").removesuffix("_")
+        name = "/" + "/".join(topic)
+        if type_hash not in (self._store.hash_rihs01(kind), "TypeHashNotSupported"):
+            self.refused.append(f"{name}: {type_hash}")
+        elif sample.attachment is None or len(sample.attachment.to_bytes()) != 33:
+            self.refused.append(f"{name}: no attachment")
+        else:
+            number, _, length, sender = struct.unpack("<qqB16s", sample.attachment.to_bytes())
+            if length != 16 or number <= self._last.get((name, sender), 0):
+                self.refused.append(f"{name}: number {number}")
+            self._last[name, sender] = number
+            data = sample.payload.to_bytes()
+            self.heard.append((name, kind, self._store.deserialize_cdr(data, kind)))
+
+    def of(self, topic: str) -> list[Any]:
+        return [message for name, _, message in list(self.heard) if name == topic]
+
+    def topics(self) -> dict[str, str]:
+        """As ``ros2 topic list -t`` makes it of the tokens: names and types."""
+        replies = self._session.liveliness().get("@ros2_lv/0/**", timeout=2.0)
+        found = [str(reply.ok.key_expr).split("/") for reply in replies if reply.ok is not None]
+        return {
+            parts[9].replace("%", "/"): parts[10].replace("::dds_", "").replace("::", "/")[:-1]
+            for parts in found
+            if parts[5] == "MP" and len(parts) == 13
+        }
+
+    def close(self) -> None:
+        self._session.close()
+
+    def __enter__(self) -> Listener:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def store_of(package: Path) -> Any:
+    """rosbags with the definitions of a ROS package beside ROS's own, as colcon would build it."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    types: dict[str, Any] = {}
+    for file in sorted((package / "msg").glob("*.msg")):
+        types |= get_types_from_msg(file.read_text(), f"{package.name}/msg/{file.stem}")
+    store.register(types)
+    return store
