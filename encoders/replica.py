@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -13,6 +12,7 @@ import numpy as np
 
 from bindstream.formats import to_plain
 from bindstream.types import Encoding, Modality, Vector, Window
+from encoders import openmp
 from encoders.encoder import Encoder
 from encoders.offer import formats_of
 
@@ -43,7 +43,7 @@ class EncoderReplica:
         options: dict[str, Any],
         in_use: Callable[[], Iterable[str]] = tuple,
     ) -> None:
-        _calm_openmp(threads)
+        openmp.calm(threads)
         sys.setswitchinterval(0.0005)  # a window must not wait 5 ms for another thread's turn
         from encoders.batcher import Batcher
         from encoders.loading import load_encoder
@@ -113,10 +113,3 @@ async def encode_in_pieces(
             for piece in pieces
         ]
     )
-
-
-def _calm_openmp(threads: int) -> None:
-    """Before torch loads: idle OpenMP threads sleep instead of spinning on the robot's cores."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("GOMP_SPINCOUNT", "0")
-    os.environ["OMP_NUM_THREADS"] = str(threads)

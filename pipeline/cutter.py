@@ -88,7 +88,7 @@ class Cutter:
             self._start.stamp(before.seq if before else 0),
             form,
             hop_s=self._plan.hop_s,
-            rate_hz=self._device.rate_hz or _unsaid_hz(form, self._plan.hop_s),
+            rate_hz=self._device.rate_hz or unsaid_hz(form, self._plan.hop_s),
         )
         if before is not None:
             self._past.update(before.stats())
@@ -98,5 +98,6 @@ class Cutter:
         return windower
 
 
-def _unsaid_hz(form: WindowFormat, hop_s: float) -> float:
+def unsaid_hz(form: WindowFormat, hop_s: float) -> float:
+    """The rate that is taken for a sensor's that says none."""
     return form.rate_hz if isinstance(form, Sound) else 1 / hop_s

@@ -24,6 +24,7 @@ VERBS = {
     "run": ("deploy.verbs.run", "run everything on this machine, with a live table"),
     "record": ("deploy.verbs.record", "record a running robot: its samples and what it says"),
     "replay": ("deploy.verbs.replay", "play a recording through a robot, as its sensors"),
+    "index": ("deploy.verbs.index", "recordings -> embeddings in Parquet files, many at once"),
     "apply": ("deploy.verbs.apply", "change a running robot; only what changed restarts"),
     "check": ("deploy.verbs.check", "validate a configuration; start nothing"),
     "plan": (
@@ -47,6 +48,8 @@ _MODULE_EXTRAS = {
     "matplotlib": "bind",
     "mcap": "recordings",
     "rosbags": "recordings",
+    "pyarrow": "index",
+    "pandas": "index",
 }
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _ASCII = {"…": "...", "✓": "+", "✗": "x", "·": "."}

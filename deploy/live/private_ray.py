@@ -42,10 +42,12 @@ class PrivateRay:
     """One Ray head below this process. ``prepare`` must have been called before ray was imported.
 
     ``start`` and ``stop`` belong to one thread that outlives them both: Linux ends Ray's processes
-    with the thread that started them.
+    with the thread that started them. ``cpus``: as many as Ray is to believe in, at least this
+    machine's. ``store_bytes``: what its object store may hold; nothing of a robot goes through it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cpus: int = 2, store_bytes: int = 128 << 20) -> None:
+        self._cpus, self._store_bytes = cpus, store_bytes
         self._note: Note | None = None
         self._pillars: dict[str, Identity] = {}
 
@@ -58,7 +60,7 @@ class PrivateRay:
             folder = Path(tempfile.mkdtemp(prefix="bs-", dir="/tmp"))
             self._note = Note(folder)
             self._note.write()
-            _init(folder / "r")
+            _init(folder / "r", self._cpus, self._store_bytes)
         except Exception as error:  # Ray raises a bare Exception when a process is late
             said = cause(error, time.monotonic() - begun_s)
             raise BindstreamError(f"Ray did not start: {said}") from error
@@ -96,18 +98,18 @@ class PrivateRay:
             self._note.tear_up()
 
 
-def _init(folder: Path) -> None:
+def _init(folder: Path, cpus: int, store_bytes: int) -> None:
     import ray
 
     options: dict[str, Any] = {
         "address": "local",
-        "num_cpus": max(2, os.cpu_count() or 1),
+        "num_cpus": max(cpus, os.cpu_count() or 1),
         "include_dashboard": False,
         "log_to_driver": False,
         "logging_level": logging.ERROR,
         "_temp_dir": str(folder),
         "_node_ip_address": "127.0.0.2",  # Ray turns 127.0.0.1 into the network's address
-        "object_store_memory": 128 << 20,  # nothing of ours goes through it
+        "object_store_memory": store_bytes,
     }
     logging.getLogger("ray").setLevel(logging.ERROR)  # before it says that it sets no signals
     ray.init(**options)

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding
@@ -81,7 +82,7 @@ def conduct(
         code = 0
     finally:
         session.ray.end()
-    _leave(code)
+    leave(code)
     return code
 
 
@@ -97,7 +98,7 @@ def _say_unread(config: Config) -> None:
             )
 
 
-def _leave(code: int) -> None:
+def leave(code: int) -> NoReturn:
     """At once: Ray's own exit hooks wait a minute for a head that is gone."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

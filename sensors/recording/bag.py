@@ -66,7 +66,8 @@ class Bag:
         tracks = []
         for topic in self._topics.values():
             if topic.kind in KINDS and topic.count and (track := self._track(topic)):
-                track = replace(track, stream=_unique(track.stream, names))
+                name = _unique(track.stream, names)
+                track = replace(track, stream=name, ends_ns=topic.last_ns)
                 names.add(track.stream)
                 tracks.append(track)
         return tracks

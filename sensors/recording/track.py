@@ -14,6 +14,7 @@ from sensors.ros2.unpacking import Reading
 class Track:
     """One stream of a recording. ``source``: where in it (a topic, a file). ``rate_hz``: samples
     per second (sound: of its signal), 0 where it is not known. ``meta``: of a depth camera.
+    ``ends_ns``: when its last sample was recorded, 0 where only reading all of it would tell.
     ``lacks``: what must be said before it can be played; "" where nothing is missing. ``robot``:
     whose it was, "" where that is not known."""
 
@@ -24,6 +25,7 @@ class Track:
     meta: DepthMeta | None = None
     lacks: str = ""
     robot: str = ""
+    ends_ns: int = 0
 
 
 class Recording(Protocol):

@@ -1,0 +1,1 @@
+"""``bindstream index``: recordings -> embeddings in Parquet, on Ray Data."""
