@@ -13,7 +13,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
 
 from bindstream.subscriber import Subscriber
 from bindstream.types import Embedding
@@ -98,7 +97,7 @@ def _say_unread(config: Config) -> None:
             )
 
 
-def leave(code: int) -> NoReturn:
+def leave(code: int) -> None:
     """At once: Ray's own exit hooks wait a minute for a head that is gone."""
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):

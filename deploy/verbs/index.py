@@ -10,7 +10,7 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from bindstream.command.parser import one_or_more
 from bindstream.errors import ConfigError
@@ -54,10 +54,10 @@ def run(args: argparse.Namespace) -> int:
     stopping.hear()
     if args.address is None:
         private_ray.prepare()
-    _index(args, stopping)
+    return _index(args, stopping)
 
 
-def _index(args: argparse.Namespace, stopping: Stopping) -> NoReturn:
+def _index(args: argparse.Namespace, stopping: Stopping) -> int:
     from deploy.config.file import shipped_path
     from deploy.index.indexing import Indexing, check_library
     from deploy.index.job import planned
@@ -89,4 +89,6 @@ def _index(args: argparse.Namespace, stopping: Stopping) -> NoReturn:
             show.summary(indexing.usage, time.monotonic() - begun_s, indexing.told())
     finally:
         ray.end()
-    leave(stopping.exit_code if stopping.asked else int(bool(indexing.faults)))
+    code = stopping.exit_code if stopping.asked else int(bool(indexing.faults))
+    leave(code)
+    return code
