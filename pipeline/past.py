@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from bindstream.errors import InvalidInput, StreamEnded
 from bindstream.formats import WindowFormat
 from bindstream.types import Sample, Stamped
-from pipeline.border import admitted, counted, rate_of, samples_of
+from pipeline.border import admitted
 from pipeline.clock import FAR_NS
 from pipeline.cutter import unsaid_hz
+from pipeline.device import Device
 from pipeline.hole import Outcome
 from pipeline.plan import StreamPlan
 from pipeline.windows import Windower, make_windower
@@ -31,24 +32,24 @@ class PastStream:
     def __init__(self, plan: StreamPlan, form: WindowFormat) -> None:
         self._plan, self._form = plan, form
         driver = load(plan.driver)(plan.stream, **plan.options)
-        self._driver = contracted(driver, plan.driver)
+        self._device = Device(contracted(driver, plan.driver), lambda: FAR_NS)
         self._windower: Windower | None = None
         self._refused: Counter[str] = Counter()
 
     def outcomes(self) -> Iterator[Outcome]:
         """All of its windows and holes, in the order of seq. Raises what the driver raises, and
         ConfigError for a format that cannot be cut."""
-        self._driver.open(lambda: FAR_NS)
+        self._device.open()
         try:
             for sample in self._samples():
                 yield from self._push(sample)
         finally:
-            self._driver.close()
+            self._device.close()
         yield from self._windower.flush() if self._windower else ()
 
     def counters(self) -> dict[str, int]:
         """What was not used, by its name: of the driver's counts, and of samples refused."""
-        told = counted(getattr(self._driver, "counters", {})) | dict(self._refused)
+        told = self._device.counters() | dict(self._refused)
         cut = self._windower.stats() if self._windower else {}
         for name in ("late", "duplicate", "backward", "outlier", "invalid"):
             told[name] = told.get(name, 0) + cut.get(name, 0)
@@ -57,10 +58,10 @@ class PastStream:
     def _samples(self) -> Iterator[Sample]:
         while True:
             try:
-                read = self._driver.read(READ_S)
+                samples = self._device.read(READ_S)
             except StreamEnded:
                 return
-            for sample in samples_of(read):
+            for sample in samples:
                 try:
                     yield admitted(sample, self._plan.modality)
                 except InvalidInput:
@@ -72,7 +73,7 @@ class PastStream:
                 _stamp(self._plan),
                 self._form,
                 hop_s=self._plan.hop_s,
-                rate_hz=rate_of(self._driver) or unsaid_hz(self._form, self._plan.hop_s),
+                rate_hz=self._device.rate_hz or unsaid_hz(self._form, self._plan.hop_s),
             )
         return self._windower.push(sample)
 

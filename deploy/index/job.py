@@ -86,7 +86,7 @@ def planned(files: Iterable[Path], config: Path, batch: int) -> Job:
             known[source.sha256] = path
             recording = opened(path)
             tracks, starts_ns = recording.tracks(), recording.starts_ns
-            played = steady(replaying(document, path, tracks, "max"))
+            played = steady(replaying(document, path, tracks, "max", renamed=True))
             notes += [f"{path}: {line}" for line in left_out(played, tracks)]
             one = made(config, _batched(played, batch))
             preflight(one, devices=False, ports=False)

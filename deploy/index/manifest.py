@@ -7,7 +7,7 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -21,7 +21,7 @@ _NO_MATTER = {"replicas", "threads", "ray_actor_options", "modalities"}
 
 
 class Manifest:
-    """Of one folder, which it makes and locks for as long as this program lives.
+    """Of one folder, which it makes, and locks until ``close`` or the end of this program.
 
     Raises ConfigError where another program writes into it, and where it is no index's.
     """
@@ -37,6 +37,10 @@ class Manifest:
         self._told: dict[str, Any] = {"version": VERSION, "encoders": {}, "files": {}}
         if self._path.exists():
             self._told = _read(self._path)
+
+    def close(self) -> None:
+        """Others may write here."""
+        os.close(self._lock)
 
     def twin(self, source: Source) -> str:
         """Another path under which the same bytes were indexed; "" where there is none."""
@@ -155,11 +159,11 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
-def _locked(path: Path) -> IO[bytes]:
-    file = path.open("ab")
+def _locked(path: Path) -> int:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        file.close()
+        os.close(fd)
         raise ConfigError(f"{path.parent}: another 'bindstream index' writes here") from error
-    return file
+    return fd
