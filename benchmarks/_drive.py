@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bindstream.types import SENSED, Modality, Sample
-from sensors.ros2.packing import Codec
 from sensors.recording.writer import RecordingWriter
+from sensors.ros2.packing import Codec
 from sensors.world.drawings import keep_all
 from sensors.world.driver import World
 from sensors.world.script import ORIGIN_NS

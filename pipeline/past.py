@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from bindstream.errors import InvalidInput, StreamEnded
 from bindstream.formats import WindowFormat
 from bindstream.types import Sample, Stamped
-from pipeline.border import admitted
 from pipeline.clock import FAR_NS
 from pipeline.cutter import unsaid_hz
-from pipeline.device import Device
-from pipeline.hole import Outcome
 from pipeline.plan import StreamPlan
-from pipeline.windows import Windower, make_windower
+from pipeline.sensing.border import admitted
+from pipeline.sensing.device import Device
+from pipeline.windows.hole import Outcome
+from pipeline.windows.windower import Windower, make_windower
 from sensors import load
 from sensors.driver import contracted
 

@@ -4,7 +4,7 @@
 #   EXTRAS   extras of pyproject.toml that the lock covers (default: all of them)
 set -eu
 cd "$(dirname "$0")/.."
-EXTRAS=${EXTRAS:-server,realsense,recordings,ros2,clip,bind,dev}
+EXTRAS=${EXTRAS:-server,realsense,recordings,index,ros2,clip,bind,dev}
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
 

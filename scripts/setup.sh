@@ -2,13 +2,13 @@
 # Sets this machine up: system packages, .venv, the project with its extras. Safe to run again:
 # it does only what is missing. Called by `make setup`; environment:
 #   PYTHON   interpreter for .venv (default: the first of python3, python3.13, ... that is >= 3.11)
-#   EXTRAS   extras of pyproject.toml to install (default: server,recordings,ros2,bind,dev)
+#   EXTRAS   extras of pyproject.toml to install (default: server,recordings,index,ros2,bind,dev)
 #   TORCH    cpu: torch's own CPU build, about 1 GB in all instead of 6, for machines without an
 #            NVIDIA card (default: what PyPI serves, a CUDA build on x86-64)
 set -eu
 cd "$(dirname "$0")/.."
 
-EXTRAS=${EXTRAS:-server,recordings,ros2,bind,dev}
+EXTRAS=${EXTRAS:-server,recordings,index,ros2,bind,dev}
 # The compiler and PortAudio's headers build PyAudio, which has no Linux wheel; PulseAudio and
 # ffmpeg carry the audio and video of the tests and of many robots.
 PACKAGES="gcc libc6-dev portaudio19-dev libasound2-plugins pulseaudio pulseaudio-utils ffmpeg"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from bindstream.types import Embedding, Reason, Tombstone, Window
-from pipeline.hole import Outcome
+from pipeline.windows.hole import Outcome
 
 PART = 256
 """A part file holds the outcomes of so many windows in a row: seq 0 to 255, 256 to 511, ..."""

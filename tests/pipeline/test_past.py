@@ -9,10 +9,10 @@ import pytest
 from bindstream.errors import DeviceUnavailable
 from bindstream.types import SENSED, Modality, Window
 from encoders.imagebind.window_formats import USUAL
-from pipeline.hole import Hole
 from pipeline.past import PastStream
 from pipeline.plan import StreamPlan
-from pipeline.windows import make_windower
+from pipeline.windows.hole import Hole
+from pipeline.windows.windower import make_windower
 from tests.devices.drives import RATES_HZ, samples_of, write
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from bindstream.types import Embedding, Modality, Reason, Stamped, Tombstone, Window
 from deploy.index.bundle import Answer, Bundle, End
-from pipeline.hole import Hole, Outcome
+from pipeline.windows.hole import Hole, Outcome
 
 DIM = 4
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.index.bundle import MOST_BYTES, MOST_WINDOWS, PART, bundled
-from pipeline.hole import Outcome
+from pipeline.windows.hole import Outcome
 from tests.deploy.index.outcomes import outcomes
 
 
