@@ -57,6 +57,15 @@ def test_words_are_compared_with_the_stream(robot: Robot, shell_env: dict[str, s
         assert -1.0 <= float(line.split()[-1]) <= 1.0
 
 
+def test_the_ros2_robot_is_a_configuration() -> None:
+    """Breaks if a key or an option of the example is none of ours."""
+    config = load_config(EXAMPLES / "ros2_robot.yaml")
+    drivers = preflight(config, devices=False, ports=False)
+    assert [driver.modality for driver in drivers] == ["vision", "imu", "audio"]
+    (robot,) = config.robots
+    assert robot.args.publish.ros2 is not None
+
+
 def test_a_recording_is_read_without_us(tmp_path: Path) -> None:
     """Breaks if a recording's own definitions do not suffice to read its embeddings."""
     path = tmp_path / "drive.mcap"
