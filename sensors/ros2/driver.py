@@ -19,7 +19,8 @@ from sensors.ros2.session import Place
 from sensors.ros2.unpacking import Reading
 
 MOST_WAITING = 4096
-SILENCE_S, PERIODS = 0.5, 3
+SILENCE_S, MOST_SILENCE_S, PERIODS = 0.5, 5.0, 3
+"""A topic is silent after three of its periods, but half a second at least, five at most."""
 RATE_TOLERANCE = 0.25
 
 
@@ -90,7 +91,7 @@ class Ros2:
     @property
     def why(self) -> str:
         """What is wrong with what comes, or that nothing does."""
-        return self._form.why
+        return self._form.why or self._silence()
 
     @property
     def counters(self) -> dict[str, int]:
@@ -123,12 +124,8 @@ class Ros2:
         if line is None:
             raise DeviceLost(self._stream, "read before open")
         samples = self._form.samples(line.arrivals.take(timeout_s))
-        silent_s = line.arrivals.silent_s
-        if silent_s > max(SILENCE_S, PERIODS * line.arrivals.period_s) and line.is_cut:
-            raise DeviceLost(
-                self._stream,
-                f"{self._place} is gone: nothing from {self._topic} for {silent_s:.1f} s",
-            )
+        if (silence := self._silence()) and line.is_cut:
+            raise DeviceLost(self._stream, f"{self._place} is gone: {silence}")
         return samples
 
     def close(self) -> None:
@@ -160,6 +157,16 @@ class Ros2:
         if wanted_hz is not None and abs(got_hz - wanted_hz) > RATE_TOLERANCE * wanted_hz:
             what = f"wanted rate_hz {wanted_hz:g}, {self._topic} gives {got_hz:.4g}"
             raise WrongFormat(self._stream, what)
+
+    def _silence(self) -> str:
+        """That nothing comes, where that is longer than its pace explains; else ""."""
+        line = self._line
+        if line is None:
+            return ""
+        usual_s = min(PERIODS * line.arrivals.period_s, MOST_SILENCE_S)
+        silent_s = line.arrivals.silent_s
+        longer = silent_s > max(SILENCE_S, usual_s)
+        return f"nothing from {self._topic} for {silent_s:.1f} s" if longer else ""
 
     def _counted(self) -> dict[str, int]:
         line = self._line

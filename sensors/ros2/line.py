@@ -13,7 +13,8 @@ from sensors.ros2.arrivals import Arrivals, Arrived
 from sensors.ros2.keys import Announced
 from sensors.ros2.session import Place, has_router, opened, tokens
 
-FIRST_S = 2.0
+FIRST_S, FIRST_OF_OURS_S = 2.0, 7.0
+"""Nodes that lost their router, or had none, try again every four seconds."""
 MEASURE_S, LONGEST_S, LEAST = 0.5, 2.0, 5
 """The rate is measured over half a second and five messages, or over two seconds."""
 
@@ -40,8 +41,9 @@ class Line:
             raise
 
     def first(self) -> Arrived | None:
-        """The first message; None where none came in two seconds."""
-        came = self.arrivals.take(FIRST_S)
+        """The first message; None where none came in two seconds (seven, where we are the router
+        and nodes have yet to find us)."""
+        came = self.arrivals.take(FIRST_OF_OURS_S if self._place.listen else FIRST_S)
         return came[-1] if came else None
 
     def listen(self) -> list[Arrived]:

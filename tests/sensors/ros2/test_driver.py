@@ -346,6 +346,24 @@ def test_the_router_is_killed_and_comes_back(router):
         driver.close()
 
 
+def test_silence_is_said_while_the_router_is_there(router):
+    """Breaks if a node that died is told from a live one only once its stream is given up; or if a
+    router's end is not noticed where the topic's pace is not known yet."""
+    with robot.Publisher(router.address, "/eye", IMAGE) as publisher:
+        publisher.put(picture(0))
+        driver = ros2(router, "/eye", "vision")
+        once = threading.Timer(0.5, lambda: publisher.put(picture(1)))
+        once.start()
+        driver.open(time.time_ns)
+        once.join()
+        assert driver.rate_hz == 0.0
+        read_until(driver, lambda _: driver.why.startswith("nothing from /eye for"))
+        router.kill()
+        with pytest.raises(DeviceLost, match="is gone: nothing from /eye"):
+            read_for(driver, 20.0)
+        driver.close()
+
+
 def test_a_router_of_ones_own(router):
     """Breaks if a robot cannot do without rmw_zenohd where its nodes connect to us."""
     router.kill()
