@@ -55,6 +55,23 @@ def replaying(
     return made
 
 
+def unplayed(document: dict[str, Any], tracks: Iterable[Track]) -> dict[str, Any]:
+    """The document without its own streams of recordings that these are."""
+    names = {name for track in tracks for name in (track.stream, track.source)}
+
+    def plays(app: Any) -> bool:
+        if not isinstance(app, dict) or not _is_named_stream(app):
+            return False
+        args = app["args"]
+        source = (args.get("options") or {}).get("source", args["name"])
+        return args.get("driver") == DRIVER and source in names
+
+    apps = document.get("applications")
+    if not isinstance(apps, list):
+        return document
+    return document | {"applications": [app for app in apps if not plays(app)]}
+
+
 def steady(document: dict[str, Any]) -> dict[str, Any]:
     """The document with encoders whose vectors are the same to the bit at every start: one window
     at a time, and nothing timed. Only ImageBind's times anything."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from bindstream.command.nearest import did_you_mean
+from bindstream.errors import ConfigError
 from deploy.config.file import Config, made, shipped_path
 from deploy.config.preflight import preflight
-from deploy.config.replaying import left_out, replaying, steady
+from deploy.config.replaying import left_out, replaying, steady, unplayed
 from deploy.config.serve_file import read
 from deploy.live import leftovers
 from deploy.live.digests import Digests
@@ -18,6 +21,7 @@ from deploy.live.private_ray import PrivateRay
 from deploy.live.session import Session, conduct
 from deploy.live.stopping import Stopping
 from sensors.recording.opening import opened
+from sensors.recording.track import Track
 
 
 def replay(
@@ -25,6 +29,7 @@ def replay(
     path: Path | None,
     stopping: Stopping,
     *,
+    only: Collection[str],
     speed: float | str,
     digest: bool,
     as_json: bool,
@@ -32,10 +37,11 @@ def replay(
     """0 when all was played, 1 when something failed or a digest is none, 128 + the signal when
     stopped before. Raises ConfigError when refused.
 
-    ``path``: the configuration whose encoder, words and scenes are used; None: the shipped one.
+    ``only``: the streams that are wanted, empty for all. ``path``: the configuration whose encoder,
+    words and scenes are used; None: the shipped one.
     ``private_ray.prepare`` was called before ray was imported.
     """
-    config = configured(file, path, speed, digest=digest)
+    config = configured(file, opened(file).tracks(), only, path, speed, digest=digest)
     leftovers.reap()  # before we look whose the ports are
     preflight(config)
     names = [stream.name for stream in config.streams]
@@ -58,12 +64,33 @@ def replay(
     return conduct(session, show, stopping, tell)
 
 
-def configured(file: Path, named: Path | None, speed: float | str, *, digest: bool) -> Config:
+def chosen(file: Path, tracks: Sequence[Track], only: Collection[str]) -> list[Track]:
+    """Of a recording's streams those that are wanted. Raises ConfigError for one that it lacks."""
+    wanted = [name.strip() for name in only]
+    names = [track.stream for track in tracks]
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(
+                f"{file}: holds no stream '{name}'{did_you_mean(name, names)}; it holds "
+                f"{', '.join(names) or 'none'}"
+            )
+    return [track for track in tracks if not wanted or track.stream in wanted]
+
+
+def configured(
+    file: Path,
+    tracks: Sequence[Track],
+    only: Collection[str],
+    named: Path | None,
+    speed: float | str,
+    *,
+    digest: bool,
+) -> Config:
     """The configuration of a replay; where none is named, the shipped one with the recorded robot's
     name. What of the recording is not played is told on standard error. Raises ConfigError."""
-    tracks = opened(file).tracks()
-    path = named or shipped_path()
-    document = replaying(read(path), file.resolve(), tracks, speed, renamed=named is None)
-    for line in left_out(document, tracks):
+    path, wanted = named or shipped_path(), chosen(file, tracks, only)
+    document = unplayed(read(path), [track for track in tracks if track not in wanted])
+    document = replaying(document, file.resolve(), wanted, speed, renamed=named is None)
+    for line in left_out(document, wanted):
         print(f"bindstream replay: {file}: {line}", file=sys.stderr)
     return made(path, steady(document) if digest else document)

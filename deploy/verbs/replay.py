@@ -21,6 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config", type=Path, metavar="C", help="whose encoder, words, scenes and ports are used"
     )
+    parser.add_argument("--streams", metavar="A,B", help="only these (default: all)")
     parser.add_argument(
         "--speed",
         type=_speed,
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         args.file,
         args.config,
         stopping,
+        only=args.streams.split(",") if args.streams else [],
         speed=args.speed,
         digest=args.digest,
         as_json=args.json,

@@ -79,6 +79,14 @@ def test_equal_digests_at_every_speed_and_under_load(recording, tmp_path):
         assert count >= 4, stream
 
 
+def test_a_stream_that_is_not_there_is_refused_with_those_that_are(recording, tmp_path):
+    """Breaks if a misspelt --streams plays nothing, or everything."""
+    done = replay(tmp_path / "x", recording, "--streams", "imu,visio")
+    assert done.returncode == 2
+    assert "no stream 'visio'" in done.stderr
+    assert "vision" in done.stderr
+
+
 def test_what_cannot_be_played_is_refused_before_anything_starts(tmp_path):
     """Breaks if a missing or foreign file starts Ray first, or ends in a traceback."""
     (tmp_path / "b.mcap").write_bytes(b"nothing of the kind")

@@ -9,7 +9,7 @@ import pytest
 from bindstream.errors import ConfigError
 from bindstream.types import DepthMeta, Modality
 from deploy.config.file import made, shipped_path
-from deploy.config.replaying import left_out, replaying, steady
+from deploy.config.replaying import left_out, replaying, steady, unplayed
 from deploy.config.serve_file import read
 from sensors.recording.track import Track
 from tests.deploy.configs import document
@@ -81,6 +81,16 @@ def test_the_shipped_robot_takes_the_recorded_ones_name():
     assert config.robots[0].name == config.streams[0].robot == "rover"
     own = made(shipped_path(), replaying(shipped, FILE, [front], 1.0))
     assert own.robots[0].name == "robot"
+
+
+def test_a_configured_stream_that_is_not_wanted_is_not_played():
+    """Breaks if --streams plays what the configuration says of others too."""
+    options = {"modality": "depth", "source": "/deep", "fx_px": 300.0, "baseline_m": 0.05}
+    told = {"name": "far", "modality": "depth", "driver": "recording", "options": options}
+    file = replaying(unplayed(document(told), [DEEP]), FILE, [FRONT], 1.0)
+    assert set(of("stream", file)) == {"stream-front"}
+    kept = replaying(unplayed(document(told), [FRONT]), FILE, [DEEP], 1.0)
+    assert set(of("stream", kept)) == {"stream-far"}
 
 
 def test_what_is_not_played_is_told():
