@@ -1,4 +1,5 @@
-"""``bindstream devices``: the cameras, microphones and serial ports of this machine.
+"""``bindstream devices``: the cameras, microphones and serial ports of this machine, and the topics
+of ROS 2 that a router on it knows.
 
 Looks, and opens microphones alone (for a moment, to learn their rates). Never raises: where a
 library is missing or a device cannot be asked, it says so in that place.
@@ -111,7 +112,27 @@ def serial_ports() -> Iterator[Row]:
         yield row
 
 
-LOOKS = {"camera": cameras, "microphone": microphones, "serial port": serial_ports}
+def topics() -> Iterator[Row]:
+    """Topics that rmw_zenoh's router on this machine knows and the driver reads."""
+    from sensors.ros2 import discovery
+
+    try:
+        for found in discovery.readable(*discovery.LOCAL):
+            row: Row = {"driver": "ros2", "options": found.options}
+            row["name"] = f"{found.kind} of {found.node}"
+            if found.options["modality"] == "depth":
+                row["note"] = "wants fx_px and baseline_m too"
+            yield row
+    except ModuleNotFoundError as error:
+        yield {"problem": f"needs {error.name}: {install_command('ros2')}"}
+
+
+LOOKS = {
+    "camera": cameras,
+    "microphone": microphones,
+    "serial port": serial_ports,
+    "ROS 2 topic": topics,
+}
 
 
 def _closed(group: str) -> Row:

@@ -10,8 +10,9 @@ from bindstream.errors import DeviceBusy, DeviceUnavailable
 from sensors.driver import Clock
 from sensors.ros2 import keys
 from sensors.ros2.arrivals import Arrivals, Arrived
+from sensors.ros2.discovery import publishers
 from sensors.ros2.keys import Announced
-from sensors.ros2.session import Place, has_router, opened, tokens
+from sensors.ros2.session import Place, has_router, opened
 
 FIRST_S, FIRST_OF_OURS_S = 2.0, 7.0
 """Nodes that lost their router, or had none, try again every four seconds."""
@@ -57,12 +58,7 @@ class Line:
 
     def publishers(self) -> list[Announced]:
         """All that are announced, of whichever topic and domain."""
-        try:
-            told = tokens(self._session, keys.PUBLISHERS)
-        except Exception:  # zenoh's own, where the router went meanwhile
-            told = []
-        found = (keys.announced(token) for token in told)
-        return [one for one in found if one is not None]
+        return publishers(self._session)
 
     @property
     def is_cut(self) -> bool:

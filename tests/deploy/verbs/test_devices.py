@@ -14,7 +14,9 @@ from bindstream.extras import install_command
 from bindstream.types import Modality
 from deploy.verbs import devices
 from sensors import load
+from sensors.ros2 import discovery
 from tests.devices.pulse import DEVICE, pulse_server
+from tests.devices.ros2_robot import Publisher, Router
 
 
 @pytest.fixture
@@ -71,6 +73,25 @@ def test_serial_ports_without_the_kernels_phantoms(monkeypatch, capsys, no_sound
     (row,) = (row for row in listed(capsys) if row["kind"] == "serial port")
     assert row["options"] == {"port": "/dev/ttyUSB7"}
     assert row["name"] == "CP2102"
+
+
+def test_topics_of_ros2(monkeypatch, capsys, no_sound):
+    """Breaks if what is listed could not be put into a configuration as it stands; or if a machine
+    without a router has a problem for it."""
+    with Router() as router:
+        monkeypatch.setattr(discovery, "LOCAL", ("127.0.0.1", router.port))
+        with (
+            Publisher(router.address, "/imu/data", "sensor_msgs/msg/Imu", domain_id=3),
+            Publisher(router.address, "/cam/depth/image", "sensor_msgs/msg/Image"),
+            Publisher(router.address, "/chatter", "std_msgs/msg/String"),
+        ):
+            depth, imu = (row for row in listed(capsys) if row["kind"] == "ROS 2 topic")
+        assert imu["options"] == {"topic": "/imu/data", "modality": "imu", "domain_id": 3}
+        assert imu["name"] == "sensor_msgs/msg/Imu of /talker"
+        assert load("ros2")("imu", **imu["options"]).modality is Modality.IMU
+        assert depth["options"]["modality"] == "depth"
+        assert "fx_px" in depth["note"]
+    assert not [row for row in listed(capsys) if row["kind"] == "ROS 2 topic"]
 
 
 @pytest.mark.parametrize(

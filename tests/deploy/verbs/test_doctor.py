@@ -100,6 +100,7 @@ def test_it_agrees_with_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(devices.LOOKS, "camera", lambda: iter([camera, closed]))
     monkeypatch.setitem(devices.LOOKS, "microphone", lambda: iter(()))
     monkeypatch.setitem(devices.LOOKS, "serial port", lambda: iter([{"problem": "hung"}]))
+    monkeypatch.setitem(devices.LOOKS, "ROS 2 topic", lambda: iter(()))
     told = [(f.name, f.status, f.found, f.fix) for f in findings_of(doctor._devices)]
     fix = "sudo usermod -aG video $USER   # then log in again"
     assert told == [
@@ -107,6 +108,7 @@ def test_it_agrees_with_devices(monkeypatch: pytest.MonkeyPatch) -> None:
         ("cameras", OK, "/dev/video0 (bindstream devices)", ""),
         ("microphones", NONE, "no microphone here", ""),
         ("serial ports", NOTE, "hung", ""),
+        ("ROS 2 topics", NONE, "no ROS 2 topic here", ""),
     ]
     assert doctor._line(Finding("microphones", NONE, "no microphone here")).startswith("none  mic")
 

@@ -24,6 +24,20 @@ def test_the_key_of_a_topic_is_the_documented_one():
     assert keys.kind_and_hash(key) == (STRING, STRING_HASH)
 
 
+@pytest.mark.parametrize(
+    ("kind", "reported"),
+    [
+        (ros.IMU, "7d9a00ff131080897a5ec7e26e315954b8eae3353c3f995c55faf71574000b5b"),
+        (ros.IMAGE, "d31d41a9a4c4bc8eae9be757b0beed306564f7526c88ea6a4588fb9582527d47"),
+        (ros.COMPRESSED, "15640771531571185e2efc8a100baf923961a4d15d5569652e6cb6691e8e371a"),
+    ],
+)
+def test_the_hash_of_a_type_is_what_ros_reports(kind, reported):
+    """Breaks if a library counts another hash than ``ros2 topic info -v`` shows of Jazzy: every
+    topic would be refused as of another definition."""
+    assert ros.type_hash(kind) == f"RIHS01_{reported}"
+
+
 def test_the_tokens_are_the_documented_ones():
     """Breaks if `ros2 topic list` would not show what we publish."""
     node = keys.Node(2, "aac3178e146ba6f1fc6e6a4085e77f21", "/", "talker")
