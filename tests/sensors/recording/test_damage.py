@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -85,7 +86,7 @@ def test_a_cut_recording_is_not_read_whole_to_find_a_stream(whole, tmp_path, mon
     taken for hung."""
     cut = tmp_path / "cut.mcap"
     cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
-    expected = {track.stream: track for track in Bag(cut).tracks()}
+    expected = {track.stream: replace(track, ends_ns=0) for track in Bag(cut).tracks()}
     monkeypatch.setattr(McapFile, "topics", lambda _: pytest.fail("it was read whole"))
     for stream, track in expected.items():
         assert Bag(cut).track(stream) == Bag(cut).track(track.source) == track
