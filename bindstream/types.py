@@ -251,8 +251,8 @@ class Health(msgspec.Struct, frozen=True):
     """State of one stream, about once a second.
 
     ``state``: opening | running | stalled | paused | ended | failed | stopped. ``stalled``: the
-    sensor repeats its last frame or reading. ``ended``: nothing will ever follow, as after a
-    recording. ``failed``: the stream should speak and does not. ``detail`` says
+    sensor gives nothing, or its last frame or reading again. ``ended``: nothing will ever follow,
+    as after a recording. ``failed``: the stream should speak and does not. ``detail`` says
     why and since when, and holds the ledger and the counters.
     """
 

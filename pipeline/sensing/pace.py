@@ -10,6 +10,8 @@ from collections import deque
 
 LEAST_S, MOST_S = 2.0, 30.0
 PERIODS = 10
+OVERDUE_S, OVERDUE_PERIODS, OVERDUE_WAITS = 0.5, 3, 1.5
+"""A silence of so long is worth a word: in seconds, in periods, in the longest of usual waits."""
 GAPS = 20
 """So many of the latest waits are remembered."""
 
@@ -24,6 +26,7 @@ class Pace:
 
     def __init__(self) -> None:
         self._least_s = LEAST_S
+        self._overdue_s = OVERDUE_S
         self._lenient_s = 0.0
         self._heard_s: float | None = None
         self._waits_s: deque[float] = deque(maxlen=GAPS)
@@ -31,6 +34,7 @@ class Pace:
     def begin(self, now_s: float, rate_hz: float) -> None:
         """The device is open; ``rate_hz`` 0: samples come now and then."""
         self._least_s = max(LEAST_S, PERIODS / rate_hz) if rate_hz > 0 else float("inf")
+        self._overdue_s = max(OVERDUE_S, OVERDUE_PERIODS / rate_hz) if rate_hz > 0 else float("inf")
         self._heard_s = now_s
 
     def heard(self, now_s: float) -> None:
@@ -53,7 +57,8 @@ class Pace:
     def overdue_s(self, now_s: float) -> float:
         """Seconds of silence, where that is longer than a device of this rate takes; else 0."""
         silent_s = self.silent_s(now_s)
-        return silent_s if silent_s > self._least_s / 2 else 0.0
+        usual_s = OVERDUE_WAITS * max(self._waits_s, default=0.0)
+        return silent_s if silent_s > max(self._overdue_s, usual_s) else 0.0
 
     @property
     def patience_s(self) -> float:

@@ -213,6 +213,25 @@ def test_silence_is_a_loss(watched):
     assert float(silent[1]) >= 2.0
 
 
+def test_silence_is_told_before_it_is_a_loss(watched):
+    """Breaks if a camera that hangs leaves its stream "running" until it is given up."""
+    quiet = threading.Event()
+    driver = Sensor()
+    driver.read = lambda timeout_s: (  # type: ignore[method-assign]
+        (time.sleep(0.01) or [])
+        if quiet.is_set()
+        else (time.sleep(0.01) or [sample(time.time_ns())])
+    )
+    one = watched(driver)
+    until(lambda: one.handover.take(0.1) and one.capture.state == "running")
+    quiet.set()
+    until(lambda: one.capture.state == "stalled")
+    assert re.fullmatch(r"no data for \d+\.\d s", one.capture.why)
+    assert one.count("reopened") == 0
+    quiet.clear()
+    until(lambda: one.capture.state == "running" and not one.capture.why)
+
+
 def test_a_stream_without_a_rate_may_be_silent(watched):
     """Breaks if frames that a user pushes now and then count as a lost device."""
     driver = Sensor(*[lambda: time.sleep(0.1) or []] * 28, rate_hz=0.0)
