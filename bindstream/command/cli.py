@@ -26,6 +26,7 @@ VERBS = {
     "replay": ("deploy.verbs.replay", "play a recording through a robot, as its sensors"),
     "index": ("deploy.verbs.index", "recordings -> embeddings in Parquet files, many at once"),
     "apply": ("deploy.verbs.apply", "change a running robot; only what changed restarts"),
+    "init": ("deploy.verbs.init", "what is plugged in here, as a commented configuration"),
     "check": ("deploy.verbs.check", "validate a configuration; start nothing"),
     "plan": (
         "deploy.verbs.plan",
