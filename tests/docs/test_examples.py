@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import wave
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
@@ -13,6 +16,11 @@ from bindstream.errors import DeviceUnavailable, WrongFormat
 from bindstream.types import Modality
 from deploy.config.file import load as load_config
 from deploy.config.preflight import preflight
+from deploy.index.gathering import Part
+from deploy.index.job import planned
+from deploy.index.parts import Parts
+from encoders.imagebind.encoder import ImageBindEncoder
+from pipeline.past import PastStream
 from sensors import load
 from sensors.recording.writer import RecordingWriter
 from sensors.ros2.packing import Codec
@@ -77,6 +85,56 @@ def test_a_recording_is_read_without_us(tmp_path: Path) -> None:
     assert len(lines) == 3
     told = messages.embedding()
     assert f"{told.stream}/0 is most like {told.stream}/2: 1.00" in lines[0]
+
+
+def test_a_folder_of_files_is_a_robot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Breaks if files as the example names them are not played, or not indexed, as it says."""
+    (folder := tmp_path / "drive").mkdir()
+    write_files(folder, seconds=8)
+    monkeypatch.chdir(tmp_path)
+    assert len(preflight(load_config(EXAMPLES / "folder.yaml"), ports=False)) == 3
+    job = planned([folder], EXAMPLES / "folder.yaml", batch=1)
+    assert not job.faults
+    for stream in job.streams:
+        outcomes = list(PastStream(stream.plan, stream.form).outcomes())
+        assert len(outcomes) >= 3, stream.plan.stream
+    assert sorted(stream.plan.stream for stream in job.streams) == ["ears", "front", "imu"]
+
+
+def write_files(folder: Path, seconds: int) -> None:
+    """Grey pictures, silence, and an IMU at rest, without times of their own."""
+    (folder / "front").mkdir()
+    for n in range(10 * seconds):
+        cv2.imwrite(str(folder / "front" / f"{n:06d}.jpg"), np.full((24, 32, 3), 99, np.uint8))
+    with wave.open(str(folder / "ears.wav"), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16000)
+        sound.writeframes(bytes(2 * 16000 * seconds))
+    lines = [f"{n / 100:.2f},0,0.02,1,0.5,0,-0.5" for n in range(100 * seconds)]
+    (folder / "imu.csv").write_text("\n".join(["t,ax,ay,az,gx,gy,gz", *lines]))
+
+
+def test_an_index_is_searched(tmp_path: Path) -> None:
+    """Breaks if the rows of an index and words of the same weights cannot be compared."""
+    encoder = ImageBindEncoder(modalities=[Modality.TEXT])
+    words = ["a dog", "the robot is turning left"]
+    found = {
+        n: replace(
+            messages.embedding(),
+            seq=n,
+            end_ns=1_700_000_000_000_000_000 + n,
+            space_id=encoder.space_id,
+            vector=vector,
+        )
+        for n, vector in enumerate(encoder.encode_text(words))
+    }
+    Parts(tmp_path).put("k-front", 0, Part(found), Path("drive.mcap"))
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    lines = example("search_index.py", str(tmp_path), *words, env=env)
+    assert lines[0].startswith(f"1.00  {words[0]}: ")
+    assert lines[2].startswith(f"1.00  {words[1]}: ")
+    assert "2023-11-14 22:13:20 of drive.mcap" in lines[0]
 
 
 @pytest.mark.ray
