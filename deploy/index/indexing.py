@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -127,8 +128,9 @@ class Indexing:
                 show.step("indexing")
                 first = False
             self._take(answer)
-            show.reached(sum(map(self._share, range(self.streams))), self.usage.windows)
-            if self._gathered[answer.stream].is_over and not self._is_told(answer.stream):
+            show.reached(sum(self._shares()), self.usage.windows)
+            stream = streams[answer.stream]
+            if self._gathered[answer.stream].is_over and not self._manifest.is_done(stream):
                 show.done(self._finish(answer.stream))
 
     def _take(self, answer: Answer) -> None:
@@ -156,18 +158,11 @@ class Indexing:
         self._manifest.done(stream, told)
         return told
 
-    def _is_told(self, n: int) -> bool:
-        return self._manifest.is_done(self._job.streams[n])
-
-    def _share(self, n: int) -> float:
-        """How much of a stream is done, as far as its times tell."""
-        stream, gathered = self._job.streams[n], self._gathered[n]
-        if self._is_told(n):
-            return 1.0
-        length_ns = stream.ends_ns - stream.starts_ns
-        if not gathered.reached_ns or length_ns <= 0:
-            return 0.0
-        return min(1.0, max(0.0, (gathered.reached_ns - stream.starts_ns) / length_ns))
+    def _shares(self) -> Iterator[float]:
+        """How much of each stream is done, as far as its times tell."""
+        for stream, gathered in zip(self._job.streams, self._gathered, strict=True):
+            done = self._manifest.is_done(stream)
+            yield 1.0 if done else share(gathered.reached_ns, stream.starts_ns, stream.ends_ns)
 
     def _say_fault(self, n: int, what: str) -> None:
         stream = self._job.streams[n]
@@ -181,6 +176,13 @@ class Indexing:
         if twin and note not in self.notes:
             self.notes.append(note)
         return bool(twin)
+
+
+def share(reached_ns: int, starts_ns: int, ends_ns: int) -> float:
+    """The part of a stream that was reached, 0 to 1; 0 while nothing was."""
+    if not reached_ns or ends_ns <= starts_ns:
+        return 0.0
+    return min(1.0, max(0.0, (reached_ns - starts_ns) / (ends_ns - starts_ns)))
 
 
 def check_library() -> None:

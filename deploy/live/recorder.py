@@ -11,55 +11,50 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
-from typing import TypeAlias
 
 from bindstream.subscriber import Subscriber
-from bindstream.types import Gap, Modality, Sample
+from bindstream.types import Gap
 from bindstream.wire import Message
 from deploy.live.backlog import Backlog
 from deploy.live.recording_files import RecordingFiles
+from deploy.live.recording_writer import POLL_S, RecordingWriter, Taken
 from pipeline.herald import announce
 from pipeline.lane import Lanes, lane_address
 
 TOPICS = ("embedding/", "scene/", "event/", "health/")
-FLUSH_S = 0.5
-"""With what a chunk takes to be written, a killed recorder loses less than a second."""
-POLL_S = 0.1
 DRAIN_S = 2.0
 MUTE_S = 5.0
 SAID_BYTES = 8192
-
-Taken: TypeAlias = tuple[Sample, Modality, float] | Message
 
 
 class Recorder:
     """One recording of one robot. ``only``: the streams that are wanted; empty for all.
 
-    ``failure`` says why it ended before it was told to, "" where it did not. ``robot`` is the name
-    of the robot, "" until it was heard.
+    ``robot`` is the name of the robot, "" until it was heard.
     """
 
     def __init__(self, endpoint: str, files: RecordingFiles, only: Collection[str] = ()) -> None:
         self.files = files
-        self.failure = self.robot = ""
+        self.robot = self._fault = ""
         self._endpoint, self._only = endpoint, only
         self._backlog: Backlog[Taken] = Backlog()
         self._streams: dict[str, float] = {}  # and since when they are known
         self._said_lost: Counter[str] = Counter()
-        self._unwritten: Counter[str] = Counter()
         self._lanes = Lanes()
         self._robot_ns = 0
-        self._flushed_s = time.monotonic()
-        self._stop, self._read = threading.Event(), threading.Event()
-        self._threads = [
-            threading.Thread(target=self._take_samples, name="lanes", daemon=True),
-            threading.Thread(target=self._write, name="writer", daemon=True),
-        ]
+        self._stop = threading.Event()
+        self._writer = RecordingWriter(self._backlog, files, self.losses)
+        self._thread = threading.Thread(target=self._take_samples, name="lanes", daemon=True)
+
+    @property
+    def failure(self) -> str:
+        """Why it ended before it was told to; "" where it did not."""
+        return self._fault or self._writer.failure
 
     def run(self, over: Callable[[], bool]) -> None:
         """Record until ``over`` says so, or nothing more can be written."""
-        for thread in self._threads:
-            thread.start()
+        self._thread.start()
+        self._writer.start()
         begun = False
         with Subscriber(self._endpoint, TOPICS, tombstones=True, on_gap=self._miss) as robot:
             while not (self.failure or over()):
@@ -74,7 +69,7 @@ class Recorder:
     def losses(self) -> dict[str, int]:
         """What could not be taken or written so far: samples by stream, and what the robot said
         (``STREAM/said``, ``scene/said``)."""
-        lost = Counter(dict(self._lanes.lost)) + self._unwritten
+        lost = Counter(dict(self._lanes.lost)) + self._writer.unwritten
         return dict(sorted((lost + self._said_lost).items()))
 
     def mute(self) -> list[str]:
@@ -107,9 +102,8 @@ class Recorder:
 
     def _end(self) -> None:
         self._stop.set()
-        self._threads[0].join(DRAIN_S + 1)
-        self._read.set()
-        self._threads[1].join()
+        self._thread.join(DRAIN_S + 1)
+        self._writer.close()
         self._lanes.close()
         told = {"why": self.failure} if self.failure else {}
         self._announce(
@@ -125,7 +119,7 @@ class Recorder:
         try:
             self._take_all()
         except Exception as error:  # told, not lost with its thread
-            self.failure = str(error) or type(error).__name__
+            self._fault = str(error) or type(error).__name__
 
     def _take_all(self) -> None:
         watched: set[str] = set()
@@ -136,42 +130,8 @@ class Recorder:
                 self._lanes.watch(self.robot, stream)
             found = self._lanes.receive(0.0 if self._stop.is_set() else POLL_S)
             for one in found:
-                self._backlog.put(one, one[0].data.nbytes)
+                self._backlog.put((self.robot, *one), one[0].data.nbytes)
             if self._stop.is_set():
                 until_s = min(until_s, time.monotonic() + DRAIN_S)
                 if not found:
                     return
-
-    # the writer's thread ----------------------------------------------------------------------
-
-    def _write(self) -> None:
-        try:
-            while not self._read.is_set():
-                self._write_all(self._backlog.take(POLL_S))
-                self._flush()
-            self._write_all(self._backlog.take(0.0))
-            self.files.close(self.losses())
-        except OSError as error:
-            self.failure = f"{self.files.path}: {error.strerror or error}"
-            self.files.abandon()
-        except Exception as error:  # told, not lost with its thread
-            self.failure = f"{self.files.path}: {type(error).__name__}: {error}"
-            self.files.abandon()
-        self._backlog.close()
-
-    def _flush(self) -> None:
-        if time.monotonic() - self._flushed_s >= FLUSH_S:
-            self._flushed_s = time.monotonic()
-            self.files.flush(self.losses())
-
-    def _write_all(self, taken: list[Taken]) -> None:
-        for one in taken:
-            self._flush()
-            if not isinstance(one, tuple):
-                self.files.say(one)
-                continue
-            sample, modality, rate_hz = one
-            try:
-                self.files.add(self.robot, sample, modality, rate_hz)
-            except ValueError:  # a picture that no codec takes
-                self._unwritten[sample.stream] += 1
