@@ -47,7 +47,7 @@ class Capture:
         if self._hangs():
             return "failed"
         state = self._state.name
-        return "stalled" if state == "running" and self._stalls(time.monotonic()) else state
+        return "stalled" if state == "running" and self._intake.stalls(time.monotonic()) else state
 
     @property
     def why(self) -> str:
@@ -60,7 +60,7 @@ class Capture:
         if state == "opening":
             reasons.append(self._device.watch.drags(now_s))
         if state == "running":
-            reasons.append(self._stalls(now_s))
+            reasons.append(self._intake.stalls(now_s))
         return "; ".join(reason for reason in reasons if reason)
 
     def counters(self) -> dict[str, int]:
@@ -117,11 +117,6 @@ class Capture:
             raise RuntimeError(f"stream '{self._stream}': the capture thread is dead")
         if silent_s := self._device.watch.hung_s(time.monotonic()):
             raise RuntimeError(f"stream '{self._stream}': the driver hangs since {silent_s:.0f} s")
-
-    def _stalls(self, now_s: float) -> str:
-        """Since when nothing new has come, and how that shows; "" where it comes."""
-        silent_s = self._intake.overdue_s(now_s)
-        return f"no data for {silent_s:.1f} s" if silent_s else self._device.stalled
 
     def _hangs(self) -> str:
         """In which call the driver hangs, and since when; "" where it does not."""

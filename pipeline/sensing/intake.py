@@ -64,6 +64,11 @@ class Intake:
         """Seconds of silence, where that is longer than a device of this rate takes; else 0."""
         return self._pace.overdue_s(now_s)
 
+    def stalls(self, now_s: float) -> str:
+        """Since when nothing new has come, and how that shows; "" where it comes."""
+        silent_s = self.overdue_s(now_s)
+        return f"no data for {silent_s:.1f} s" if silent_s else self._device.stalled
+
     def _begin_pace(self) -> None:
         """A recording may be silent for as long as what it recorded was."""
         rate_hz = 0.0 if self._device.recorded else self._device.rate_hz
