@@ -12,6 +12,7 @@ from sensors.audio.buffers import RATE_HZ
 from sensors.driver import Clock
 from sensors.mounting import rotation
 from sensors.ros2 import diagnosis, keys, ros_clock, session
+from sensors.ros2.arrivals import Arrived
 from sensors.ros2.heard import FORMS, Heard, Sound
 from sensors.ros2.line import Line
 from sensors.ros2.measured import Measured
@@ -22,6 +23,8 @@ MOST_WAITING = 4096
 SILENCE_S, MOST_SILENCE_S, PERIODS = 0.5, 5.0, 3
 """A topic is silent after three of its periods, but half a second at least, five at most."""
 RATE_TOLERANCE = 0.25
+MEASUREMENTS = 3
+"""A busy machine, or a jolt, may get the first one wrong."""
 
 
 class Ros2:
@@ -142,18 +145,26 @@ class Ros2:
             known = line.publishers()
             place, kinds = self._place, self._form.kinds
             raise diagnosis.silence(self._stream, self._topic, place, kinds, known)
-        seen = [first, *line.listen()]
-        rate_hz = line.arrivals.rate_hz
-        self._form.prove(seen, rate_hz)
-        if self.modality is not Modality.AUDIO:
-            self._check_rate(rate_hz)
-            self.rate_hz = self._asked_hz or round(rate_hz, 1)
+        self._prove(line, [first, *line.listen()])
         type_hash = keys.kind_and_hash(first.key)[1]
         told = diagnosis.warnings(self._topic, type_hash, self._place, line.publishers())
         self.warnings = [f"stream '{self._stream}': {warning}" for warning in told]
 
+    def _prove(self, line: Line, seen: list[Arrived]) -> None:
+        for left in reversed(range(MEASUREMENTS)):
+            rate_hz = line.arrivals.rate_hz
+            try:
+                self._form.prove(seen, rate_hz)
+                self._check_rate(rate_hz)
+                break
+            except WrongFormat:
+                if not left or not (seen := line.listen()):
+                    raise
+        if self.modality is not Modality.AUDIO:
+            self.rate_hz = self._asked_hz or round(rate_hz, 1)
+
     def _check_rate(self, got_hz: float) -> None:
-        wanted_hz = self._asked_hz
+        wanted_hz = None if self.modality is Modality.AUDIO else self._asked_hz
         if wanted_hz is not None and abs(got_hz - wanted_hz) > RATE_TOLERANCE * wanted_hz:
             what = f"wanted rate_hz {wanted_hz:g}, {self._topic} gives {got_hz:.4g}"
             raise WrongFormat(self._stream, what)
