@@ -85,6 +85,7 @@ def _config(place: Place) -> zenoh.Config:
         "connect/timeout_ms": round(CONNECT_S * 1000),
         "listen/endpoints": [place.listen] if place.listen else [],
         "scouting/multicast/enabled": False,
+        "transport/shared_memory/enabled": False,  # of no use without a robot that shares it
     }
     config = zenoh.Config()
     for key, value in told.items():

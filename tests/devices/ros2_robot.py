@@ -44,6 +44,7 @@ def session(mode: str, connect: Iterable[str] = (), listen: Iterable[str] = ()) 
     config.insert_json5("connect/endpoints", json.dumps(list(connect)))
     config.insert_json5("listen/endpoints", json.dumps(list(listen)))
     config.insert_json5("scouting/multicast/enabled", "false")
+    config.insert_json5("transport/shared_memory/enabled", "false")  # rmw_zenoh's default
     return zenoh.open(config)
 
 

@@ -45,8 +45,9 @@ def robot_clock():
 
 
 def open_files():
-    """What this process holds open."""
-    return {path.resolve() for path in Path("/proc/self/fd").iterdir()}
+    """What this process holds open, but for the listing itself."""
+    found = {path.resolve() for path in Path("/proc/self/fd").iterdir()}
+    return {path for path in found if not path.name.isdigit()}
 
 
 def settle(what, seconds=PATIENCE_S):
@@ -75,8 +76,8 @@ def test_options_are_keywords_and_the_constructor_touches_nothing(name, tmp_path
     options = rigs.absent(name) or {"modality": "vision"}
     files, threads = open_files(), threading.active_count()
     driver = driver_class("eye", **options)
-    assert open_files() == files
-    assert threading.active_count() == threads
+    assert open_files() <= files  # what other tests left may be closed meanwhile
+    assert threading.active_count() <= threads
     assert driver.modality in SENSED
     assert driver.rate_hz >= 0
     assert driver.latency_ms >= 0
