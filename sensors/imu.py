@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from bindstream.errors import DeviceLost, DeviceUnavailable, WrongFormat
 from bindstream.imu import AXES
 from bindstream.types import Modality, Sample
-from sensors import options, usb_serial
+from sensors import options
 from sensors.driver import Clock
-from sensors.imu_arrivals import Arrivals, measured_hz
-from sensors.imu_dialect import RATE_TOLERANCE, clock, dialect
-from sensors.imu_times import ReadingTimes
-from sensors.imu_witmotion import Reading
 from sensors.mounting import rotation, turned
-from sensors.serial_poll import Asker, PolledPort
-from sensors.serial_port import SerialPort
+from sensors.serial import usb
+from sensors.serial.arrivals import Arrivals, measured_hz
+from sensors.serial.dialect import RATE_TOLERANCE, clock, dialect
+from sensors.serial.poll import Asker, PolledPort
+from sensors.serial.port import SerialPort
+from sensors.serial.times import ReadingTimes
+from sensors.serial.witmotion import Reading
 from sensors.stillness import READINGS, Stillness
 
 FIRST_READING_S = 2.0
@@ -30,8 +31,8 @@ class SerialImu:
     """Readings of one IMU as (6,) float32: accelerometer m/s2, then gyroscope rad/s.
 
     ``port``: /dev/ttyUSB0 or better /dev/serial/by-id/.... ``protocol``: one of
-    sensors.imu_dialect.PROTOCOLS. ``rate_hz``: wanted readings per second, checked at opening (of a
-    device that must be asked: how often it is); None: whatever comes. ``accel_unit`` and
+    sensors.serial.dialect.PROTOCOLS. ``rate_hz``: wanted readings per second, checked at opening
+    (of a device that must be asked: how often it is); None: whatever comes. ``accel_unit`` and
     ``gyro_unit``: what numbers in lines mean. ``columns``: the columns of CSV and NMEA in order,
     six of them ax ay az gx gy gz (others are passed over), or the JSON object's six keys in that
     order. ``sentence``: which NMEA sentences hold readings, all by default. ``time_column``: the
@@ -94,7 +95,7 @@ class SerialImu:
     @property
     def warnings(self) -> list[str]:
         """What `check` says of a port that works, but hardly as is meant."""
-        warned = usb_serial.warning(self._port)
+        warned = usb.warning(self._port)
         return [f"stream '{self._stream}': {warned}"] if warned else []
 
     @property

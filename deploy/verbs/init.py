@@ -155,7 +155,7 @@ LOOKS: dict[str, Callable[[], Iterator[Finding]]] = {
 
 
 def _overheard(options: dict[str, Any]) -> tuple[dict[str, Any], str]:
-    from sensors.imu_guess import overheard
+    from sensors.serial.guess import overheard
 
     try:
         heard, fault = overheard(options["port"])

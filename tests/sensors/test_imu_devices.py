@@ -14,10 +14,10 @@ from bindstream.errors import ConfigError, WrongFormat
 from bindstream.formats import Motion
 from bindstream.types import Modality, Window
 from pipeline.windows.windower import make_windower
-from sensors import usb_serial
 from sensors.device_clock import DeviceClock
 from sensors.imu import SerialImu
 from sensors.mounting import rotation, turned
+from sensors.serial import usb
 from tests.devices.imu_frames import Bno055Device, vectornav_binary, vnymr, xsens
 from tests.devices.reading import first, read_for, read_until
 from tests.devices.serial_port import G, SerialDevice
@@ -293,9 +293,9 @@ def test_a_latency_timer_above_a_millisecond_is_warned_of(tmp_path, monkeypatch)
     chip(tmp_path, "ttyUSB4", 1)
     link = tmp_path / "by-id"
     link.symlink_to("/dev/ttyUSB3")
-    assert usb_serial.latency_ms("/dev/ttyUSB3", tmp_path) == 16
-    assert usb_serial.latency_ms("/dev/ttyACM0", tmp_path) is None
-    monkeypatch.setattr(usb_serial, "SYSTEM", tmp_path)
+    assert usb.latency_ms("/dev/ttyUSB3", tmp_path) == 16
+    assert usb.latency_ms("/dev/ttyACM0", tmp_path) is None
+    monkeypatch.setattr(usb, "SYSTEM", tmp_path)
     (said,) = SerialImu("imu", port=str(link)).warnings
     assert "stream 'imu'" in said
     assert "for 16 ms" in said

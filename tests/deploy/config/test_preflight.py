@@ -14,7 +14,7 @@ import pytest
 from bindstream.errors import ConfigError, DeviceUnavailable
 from bindstream.types import Modality
 from deploy.config.preflight import preflight
-from sensors import usb_serial
+from sensors.serial import usb
 from tests.deploy.configs import IMU, TOY, free_port, made
 from tests.devices.serial_port import SerialDevice
 
@@ -96,7 +96,7 @@ def test_a_chip_that_keeps_bytes_back_is_warned_of(tmp_path, monkeypatch, caplog
         folder = tmp_path / "sys/bus/usb-serial/devices" / Path(device.port).name
         folder.mkdir(parents=True)
         (folder / "latency_timer").write_text("16\n")
-        monkeypatch.setattr(usb_serial, "SYSTEM", tmp_path)
+        monkeypatch.setattr(usb, "SYSTEM", tmp_path)
         stream = {
             "name": "arm",
             "modality": "imu",

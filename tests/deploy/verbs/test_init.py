@@ -22,7 +22,7 @@ def bare(monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "VIDEO", tmp_path / "no-video")
     monkeypatch.setattr(devices, "microphones", lambda: iter(()))
     monkeypatch.setattr(list_ports, "comports", list)
-    monkeypatch.setattr("sensors.imu_guess.LISTEN_S", 0.3)
+    monkeypatch.setattr("sensors.serial.guess.LISTEN_S", 0.3)
     monkeypatch.chdir(tmp_path)
     return monkeypatch
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.imu_lines import AXES, G, Lines, csv, json_object, xor
+from sensors.serial.lines import AXES, G, Lines, csv, json_object, xor
 
 NUMBERS = st.lists(st.floats(-50, 50), min_size=6, max_size=6)
 

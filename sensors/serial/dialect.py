@@ -11,15 +11,15 @@ import numpy as np
 from bindstream.imu import ACCEL_UNITS, AXES, GYRO_UNITS, doubt
 from sensors import options
 from sensors.device_clock import UNITS, DeviceClock
-from sensors.imu_bno055 import Bno055
-from sensors.imu_lines import Lines, csv, json_object
-from sensors.imu_nmea import Nmea
-from sensors.imu_parser import Parser
-from sensors.imu_vectornav import VectorNav
-from sensors.imu_vectornav_binary import VectorNavBinary
-from sensors.imu_witmotion import Reading, WitMotion
-from sensors.imu_xsens import Xsens
 from sensors.sample_clock import SampleClock
+from sensors.serial.bno055 import Bno055
+from sensors.serial.lines import Lines, csv, json_object
+from sensors.serial.nmea import Nmea
+from sensors.serial.parser import Parser
+from sensors.serial.vectornav import VectorNav
+from sensors.serial.vectornav_binary import VectorNavBinary
+from sensors.serial.witmotion import Reading, WitMotion
+from sensors.serial.xsens import Xsens
 
 RATE_TOLERANCE = 0.2
 LEAST_LOSS_NS = 4_000_000

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bindstream.imu import ACCEL_UNITS, AXES, GYRO_UNITS, MAX_ACCEL, MAX_GYRO, G
-from sensors.imu_witmotion import Reading
+from sensors.serial.witmotion import Reading
 
 __all__ = ["ACCEL_UNITS", "AXES", "GYRO_UNITS", "G", "Lines", "csv", "json_object", "shown"]
 

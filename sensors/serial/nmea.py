@@ -8,9 +8,9 @@ addresses (a receiver's GGA) are passed over.
 
 from __future__ import annotations
 
-from sensors.imu_lines import Lines, shown
-from sensors.imu_witmotion import Reading
-from sensors.line_buffer import LineBuffer
+from sensors.serial.line_buffer import LineBuffer
+from sensors.serial.lines import Lines, shown
+from sensors.serial.witmotion import Reading
 
 
 class Nmea:

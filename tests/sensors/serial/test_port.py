@@ -10,7 +10,7 @@ import tty
 import pytest
 
 from bindstream.errors import DeviceBusy
-from sensors.serial_port import SerialPort
+from sensors.serial.port import SerialPort
 from tests.patience import PATIENCE_S, until
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from sensors.imu_frames import Frames
-from sensors.imu_lines import in_range
-from sensors.imu_witmotion import Reading
+from sensors.serial.frames import Frames
+from sensors.serial.lines import in_range
+from sensors.serial.witmotion import Reading
 
 HEAD = b"\xfa\xff"
 MTDATA2 = 0x36
@@ -95,7 +95,7 @@ class Xsens:
 
 
 def size(buffer: bytes, at: int) -> int | None:
-    """See sensors.imu_frames.Size."""
+    """See sensors.serial.frames.Size."""
     if at + 6 > len(buffer):  # the shortest that says how long it is
         return None if at + 4 > len(buffer) or buffer[at + 3] else 5
     n_data = buffer[at + 3]

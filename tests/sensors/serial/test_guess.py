@@ -11,8 +11,8 @@ import pytest
 
 from bindstream.errors import DeviceUnavailable
 from sensors.imu import SerialImu
-from sensors.imu_guess import options_of, overheard
-from sensors.imu_lines import xor
+from sensors.serial.guess import options_of, overheard
+from sensors.serial.lines import xor
 from tests.devices.serial_port import G, SerialDevice, at_rest, csv_line, json_line, witmotion
 
 TILTED = (1.2, -0.7, 9.7, 0.01, 0.02, -0.01)
@@ -87,7 +87,7 @@ def test_a_port_is_listened_to():
 
 def test_silence_and_nonsense_are_told(monkeypatch):
     """Breaks if a port with nothing behind it looks like one whose device is unknown."""
-    monkeypatch.setattr("sensors.imu_guess.LISTEN_S", 0.05)
+    monkeypatch.setattr("sensors.serial.guess.LISTEN_S", 0.05)
     leader, follower = os.openpty()
     tty.setraw(follower)
     try:

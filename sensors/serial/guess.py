@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from bindstream.imu import AXES, doubt
-from sensors.imu_dialect import PROTOCOLS, dialect
-from sensors.imu_parser import Parser
-from sensors.serial_port import SerialPort
+from sensors.serial.dialect import PROTOCOLS, dialect
+from sensors.serial.parser import Parser
+from sensors.serial.port import SerialPort
 
 BAUDS = (115200, 9600, 921600, 460800, 230400, 57600)
 """The makers' defaults first."""

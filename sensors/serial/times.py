@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from sensors.device_clock import DeviceClock
-from sensors.imu_arrivals import Batch
-from sensors.imu_witmotion import Reading
 from sensors.sample_clock import JUMP_NS, SampleClock
+from sensors.serial.arrivals import Batch
+from sensors.serial.witmotion import Reading
 
 HOLD_NS = 250_000_000
 """How long late readings may wait for those behind them, which tell whether any were lost."""

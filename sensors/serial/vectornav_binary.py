@@ -12,9 +12,9 @@ import struct
 from binascii import crc_hqx
 from functools import lru_cache
 
-from sensors.imu_frames import Frames
-from sensors.imu_lines import in_range
-from sensors.imu_witmotion import Reading
+from sensors.serial.frames import Frames
+from sensors.serial.lines import in_range
+from sensors.serial.witmotion import Reading
 
 HEAD = b"\xfa"
 _GPS = (8, 8, 2, 1, 1, 24, 24, 12, 12, 12, 4, 4, 2, 28)
@@ -102,7 +102,7 @@ class VectorNavBinary:
 
 
 def size(buffer: bytes, at: int) -> int | None:
-    """See sensors.imu_frames.Size."""
+    """See sensors.serial.frames.Size."""
     if at + 2 > len(buffer):
         return None
     groups = buffer[at + 1]

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.imu_bno055 import Bno055
-from sensors.imu_frames import Frames
-from sensors.imu_lines import Lines, csv
-from sensors.imu_nmea import Nmea
-from sensors.imu_vectornav import VectorNav, message
-from sensors.imu_vectornav_binary import VectorNavBinary, places, size
-from sensors.imu_xsens import Xsens
+from sensors.serial.bno055 import Bno055
+from sensors.serial.frames import Frames
+from sensors.serial.lines import Lines, csv
+from sensors.serial.nmea import Nmea
+from sensors.serial.vectornav import VectorNav, message
+from sensors.serial.vectornav_binary import VectorNavBinary, places, size
+from sensors.serial.xsens import Xsens
 from tests.devices.imu_frames import mtdata2, vectornav_binary, vectornav_crc, vnymr, xsens
 from tests.devices.serial_port import G
 

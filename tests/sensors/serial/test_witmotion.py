@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sensors.imu_witmotion import G, WitMotion
+from sensors.serial.witmotion import G, WitMotion
 from tests.devices.serial_port import witmotion
 
 # By hand from the data sheet: 0x0800 is a 16th of the scale, 1 g; 0x4000 is half of it.

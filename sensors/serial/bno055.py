@@ -12,8 +12,8 @@ import math
 import struct
 
 from bindstream.imu import G
-from sensors.imu_lines import in_range
-from sensors.imu_witmotion import Reading
+from sensors.serial.lines import in_range
+from sensors.serial.witmotion import Reading
 
 PAGE, CHIP, UNITS, MODE, DATA = 0x07, 0x00, 0x3B, 0x3D, 0x08
 CHIP_ID = 0xA0

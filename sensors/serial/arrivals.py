@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sensors.driver import Clock
-from sensors.imu_parser import Parser
-from sensors.imu_witmotion import Reading
-from sensors.serial_poll import PolledPort
-from sensors.serial_port import SerialPort
+from sensors.serial.parser import Parser
+from sensors.serial.poll import PolledPort
+from sensors.serial.port import SerialPort
+from sensors.serial.witmotion import Reading
 
 MEASURE_S = 0.5
 

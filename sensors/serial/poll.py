@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Protocol, runtime_checkable
 
-from sensors.serial_port import SerialPort
+from sensors.serial.port import SerialPort
 
 
 @runtime_checkable

@@ -11,9 +11,9 @@ from __future__ import annotations
 import re
 from binascii import crc_hqx
 
-from sensors.imu_lines import AXES, in_range, shown, xor
-from sensors.imu_witmotion import Reading
-from sensors.line_buffer import LineBuffer
+from sensors.serial.line_buffer import LineBuffer
+from sensors.serial.lines import AXES, in_range, shown, xor
+from sensors.serial.witmotion import Reading
 
 MESSAGES = {
     "VNYMR": (12, 6),  # yaw pitch roll, magnetometer, accelerometer, gyroscope

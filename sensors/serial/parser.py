@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sensors.imu_witmotion import Reading
+from sensors.serial.witmotion import Reading
 
 
 class Parser(Protocol):
     """Bytes -> readings of six values, m/s2 then rad/s, and a seventh where ``time_unit`` says what
     it is: the device's own time. Counts what it could not use. One that must be asked (BNO055)
-    has ``request`` too, see sensors.serial_poll.
+    has ``request`` too, see sensors.serial.poll.
     """
 
     @property

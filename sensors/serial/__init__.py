@@ -1,0 +1,1 @@
+"""What comes over a serial line: the port, what makers send over it, when it was measured."""
