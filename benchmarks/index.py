@@ -1,6 +1,6 @@
 """What an index costs: one recording of the simulated robot by one and by two workers, and killed.
 
-    python -m benchmarks.index [--seconds N] [--kills N] [--huge]
+    python -m benchmarks.index [--seconds N] [--kills N] [--file F] [--huge]
 
 Prints a table: windows, wall time, the share of their time in which the workers encoded. Then it is
 killed at random moments and resumed, and its rows must be the same. ``--huge``: sound and depth
@@ -38,13 +38,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the recording is")
     parser.add_argument("--kills", type=int, default=5)
+    parser.add_argument("--file", type=Path, help="this recording, instead of one that is made")
     parser.add_argument("--huge", action="store_true")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         kinds, seconds = (HUGE, HUGE_S) if args.huge else (SENSED, args.seconds)
         begun_s = time.monotonic()
-        file = record(folder / "drive.mcap", seconds, kinds)
+        file = args.file or record(folder / "drive.mcap", seconds, kinds)
         size_mb, made_s = file.stat().st_size / 1e6, time.monotonic() - begun_s
         print(f"{seconds:g} s of {len(kinds)} streams, {size_mb:.0f} MB, made in {made_s:.0f} s\n")
         config = huge_config(folder) if args.huge else shipped_path()

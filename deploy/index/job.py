@@ -71,6 +71,7 @@ def planned(files: Iterable[Path], config: Path, batch: int) -> Job:
     ``batch``: windows that are encoded at once; 1: the same bits as ``replay --digest``.
     """
     document = read(config)
+    made(config, document)  # what is wrong with it is said once, not of every recording
     paths = list(dict.fromkeys(file.resolve() for file in files))
     for path in paths:
         if not path.exists():

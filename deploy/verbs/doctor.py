@@ -33,6 +33,7 @@ EXTRAS = {
     "server": ("ray", "pydantic", "PyYAML", "rich", "psutil", "torch", "torchaudio", "safetensors"),
     "realsense": ("pyrealsense2",),
     "recordings": ("mcap", "rosbags"),
+    "index": ("pyarrow", "pandas"),
     "ros2": ("eclipse-zenoh", "rosbags"),
     "clip": ("open_clip_torch", "ftfy"),
     "bind": ("peft", "matplotlib"),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from benchmarks._drive import record
 from bindstream.types import SENSED, Modality
 from deploy.index import bundle
 from tests.devices.drives import drive, samples_of, write
+from tests.system.cluster import Cluster
 from tests.system.test_replay import digests, replay
 
 pytestmark = [pytest.mark.ray, pytest.mark.timeout(900)]
@@ -28,12 +31,18 @@ LONG_S = 330.0
 KILLS = 3
 
 
-def started(folder: Path, out: Path, files: list[Path], *words: str) -> subprocess.Popen[str]:
+def started(
+    folder: Path,
+    out: Path,
+    files: list[Path],
+    *words: str,
+    env: Mapping[str, str] = os.environ,
+) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "bindstream.command.cli", "index", *map(str, files)]
     command += ["--out", str(out), "--json", *words]
     (folder / "run").mkdir(exist_ok=True, mode=0o700)
     env = {
-        **os.environ,
+        **env,
         "BINDSTREAM_RUNTIME_DIR": str(folder / "run"),
         "PYTHONPATH": str(Path(__file__).parents[2]),
     }
@@ -42,9 +51,15 @@ def started(folder: Path, out: Path, files: list[Path], *words: str) -> subproce
     )
 
 
-def index(folder: Path, out: Path, files: list[Path], *words: str) -> tuple[int, list[Any], str]:
+def index(
+    folder: Path,
+    out: Path,
+    files: list[Path],
+    *words: str,
+    env: Mapping[str, str] = os.environ,
+) -> tuple[int, list[Any], str]:
     """Exit code, what it told, and its complaints."""
-    with started(folder, out, files, *words) as process:
+    with started(folder, out, files, *words, env=env) as process:
         told, complaints = process.communicate(timeout=600)
     return process.returncode, [json.loads(line) for line in told.splitlines()], complaints
 
@@ -136,6 +151,44 @@ def test_one_fault_stops_nothing_else_and_is_an_exit_code(tmp_path):
     code, told, complaints = index(tmp_path, tmp_path / "none", [bad])
     assert (code, told) == (2, [])
     assert "Traceback" not in complaints
+
+
+def test_ctrl_c_ends_it_at_once_and_whole(tmp_path):
+    """Breaks if an interrupted index hangs in Ray, leaves processes, or says that all went well."""
+    file = write(tmp_path / "drive.mcap", samples_of(Modality.THERMAL, seconds=60.0))
+    with started(tmp_path, tmp_path / "out", [file]) as process:
+        until_s = time.monotonic() + 120
+        while not (below := psutil.Process(process.pid).children(recursive=True)):
+            assert time.monotonic() < until_s, "Ray never started"
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        _told, complaints = process.communicate(timeout=60)
+    assert process.returncode == 130, complaints
+    assert "Traceback" not in complaints
+    _, alive = psutil.wait_procs(below, timeout=30)
+    assert not alive
+    assert index(tmp_path, tmp_path / "out", [file])[0] == 0
+
+
+def test_on_a_cluster_it_is_a_guest(tmp_path):
+    """Breaks if --address starts a Ray of its own, needs more than the cluster has and waits for
+    ever, gives other vectors, or takes the cluster with it."""
+    file = write(tmp_path / "drive.mcap", samples_of(Modality.THERMAL, seconds=6.0))
+    assert index(tmp_path, tmp_path / "own", [file])[0] == 0
+    with Cluster(tmp_path) as cluster:
+        there = ["--address", f"127.0.0.1:{cluster.gcs}"]
+        code, told, complaints = index(
+            tmp_path, tmp_path / "there", [file], *there, env=cluster.env
+        )
+        assert code == 0, complaints
+        assert rows(tmp_path / "there") == rows(tmp_path / "own")
+        too_many = [*there, "--workers", "9"]
+        code, _told, complaints = index(
+            tmp_path, tmp_path / "more", [file], *too_many, env=cluster.env
+        )
+        assert code == 1
+        assert "9 workers need 9.5 CPUs, and this Ray has 2: fewer --workers" in complaints
+        assert cluster.serve("status").returncode == 0
 
 
 def test_parts_are_smaller_than_the_killed_drive():

@@ -60,6 +60,13 @@ def test_a_path_that_is_not_there_is_refused(tmp_path):
         of(tmp_path / "no.mcap")
 
 
+def test_a_configuration_that_cannot_be_is_said_once(recording, tmp_path):
+    """Breaks if a typo in the configuration is told a thousand times, as a fault of recordings."""
+    (config := tmp_path / "c.yaml").write_text(shipped_path().read_text().replace("kind:", "kin:"))
+    with pytest.raises(ConfigError, match="unknown key 'kin'"):
+        planned([recording], config, 1)
+
+
 def test_a_folder_is_known_by_all_of_its_files(tmp_path):
     """Breaks if a picture that was changed, renamed or added leaves a folder's hash as it was."""
     (tmp_path / "a").mkdir()
@@ -115,6 +122,7 @@ def test_another_encoder_or_hop_is_refused(recording, tmp_path):
     for app in file["applications"]:
         if app.get("args", {}).get("modality") == "vision":
             app["args"] |= {"name": "vision", "hop_s": 0.25}
+        app.pop("deployments", None)  # whom the publisher expects
     config.write_text(yaml.safe_dump(file))
     manifest = Manifest(tmp_path / "out")
     manifest.admit(of(recording))
