@@ -177,7 +177,7 @@ def test_on_a_cluster_it_is_a_guest(tmp_path):
     assert index(tmp_path, tmp_path / "own", [file])[0] == 0
     with Cluster(tmp_path) as cluster:
         there = ["--address", f"127.0.0.1:{cluster.gcs}"]
-        code, told, complaints = index(
+        code, _told, complaints = index(
             tmp_path, tmp_path / "there", [file], *there, env=cluster.env
         )
         assert code == 0, complaints
