@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from bindstream.errors import InvalidInput, StreamEnded
 from bindstream.formats import WindowFormat
-from bindstream.types import Sample, Stamped
+from bindstream.types import Sample
 from pipeline.clock import FAR_NS
 from pipeline.cutter import unsaid_hz
 from pipeline.plan import StreamPlan
@@ -70,21 +70,9 @@ class PastStream:
     def _push(self, sample: Sample) -> list[Outcome]:
         if self._windower is None:  # a device says its rate at the latest with its first sample
             self._windower = make_windower(
-                _stamp(self._plan),
+                self._plan.stamp(EPOCH),
                 self._form,
                 hop_s=self._plan.hop_s,
                 rate_hz=self._device.rate_hz or unsaid_hz(self._form, self._plan.hop_s),
             )
         return self._windower.push(sample)
-
-
-def _stamp(plan: StreamPlan) -> Stamped:
-    return Stamped(
-        robot=plan.robot,
-        stream=plan.stream,
-        modality=plan.modality,
-        epoch=EPOCH,
-        seq=0,
-        start_ns=0,
-        end_ns=0,
-    )

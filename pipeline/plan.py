@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from bindstream.types import Modality
+from bindstream.types import Modality, Stamped
 from pipeline.clock import LIVE, Timing
 
 
@@ -31,6 +31,18 @@ class StreamPlan:
     def hop_ns(self) -> int:
         """The hop as the Unix grid has it."""
         return round(self.hop_s * 1e9)
+
+    def stamp(self, epoch: int, seq: int = 0) -> Stamped:
+        """What its windows of an epoch are stamped with, but for their times."""
+        return Stamped(
+            robot=self.robot,
+            stream=self.stream,
+            modality=self.modality,
+            epoch=epoch,
+            seq=seq,
+            start_ns=0,
+            end_ns=0,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,15 +68,7 @@ class Start:
 
     def stamp(self, seq: int = 0) -> Stamped:
         """What a window of this start is stamped with, but for its times."""
-        return Stamped(
-            robot=self._plan.robot,
-            stream=self._plan.stream,
-            modality=self._plan.modality,
-            epoch=self.grant.epoch,
-            seq=seq,
-            start_ns=0,
-            end_ns=0,
-        )
+        return self._plan.stamp(self.grant.epoch, seq)
 
     def listen(self) -> None:
         """Take in what the publisher says; call it now and then. Never blocks."""
