@@ -11,7 +11,7 @@ import pytest
 from bindstream.errors import ConfigError, WrongFormat
 from bindstream.types import DepthMeta
 from sensors.depth import DepthCamera
-from tests.devices.reading import played
+from tests.devices.reading import played, played_whole
 from tests.devices.video_files import write_gray8, write_gray16, write_images, write_rgb
 
 OPTICS = {"fx_px": 380.0, "baseline_m": 0.05}
@@ -29,7 +29,7 @@ def test_ffv1_gray16_is_bit_exact(tmp_path):
     """Breaks if OpenCV turns 16 bits into 8 (its default), or the scale is off."""
     frames = counts()
     path = write_gray16(tmp_path / "d.mkv", frames, 10)
-    samples = played(DepthCamera("d", source=str(path), rate_hz=10, **OPTICS))
+    _, samples = played_whole(lambda: DepthCamera("d", source=str(path), rate_hz=10, **OPTICS))
     assert len(samples) == 5
     for sample, frame in zip(samples, frames, strict=True):
         assert sample.data.dtype == np.float32
@@ -42,7 +42,7 @@ def test_16_bit_pictures_are_bit_exact(tmp_path, suffix):
     """Breaks if pictures are read with any flag that converts."""
     frames = counts(3)
     pattern = write_images(tmp_path / f"%03d.{suffix}", frames)
-    samples = played(DepthCamera("d", source=str(pattern), rate_hz=20, **OPTICS))
+    _, samples = played_whole(lambda: DepthCamera("d", source=str(pattern), rate_hz=20, **OPTICS))
     for sample, frame in zip(samples, frames, strict=True):
         assert np.array_equal(sample.data, frame.astype(np.float32) * np.float32(0.001))
 

@@ -13,7 +13,7 @@ from bindstream.errors import ConfigError, WrongFormat
 from bindstream.thermal import kelvin
 from sensors.thermal import ThermalCamera
 from sensors.video.raw16 import p2pro
-from tests.devices.reading import played
+from tests.devices.reading import played, played_whole
 from tests.devices.video_files import write_gray8, write_gray16, write_images
 
 OFFSETS, COUNTS = 273, 279
@@ -30,7 +30,7 @@ def test_tlinear_video_is_bit_exact(tmp_path):
     """Breaks if OpenCV turns 16 bits into 8, or the scale is off."""
     frames = warm()
     path = write_gray16(tmp_path / "t.mkv", frames, 9)
-    samples = played(ThermalCamera("t", source=str(path), rate_hz=9))
+    _, samples = played_whole(lambda: ThermalCamera("t", source=str(path), rate_hz=9))
     for sample, frame in zip(samples, frames, strict=True):
         assert sample.data.dtype == np.float32
         assert np.array_equal(np.rint(sample.data * 100).astype(np.uint16), frame)
@@ -52,7 +52,7 @@ def test_p2pro_gives_its_lower_half(tmp_path):
     """Breaks if the picture half is taken for temperatures, or 1/64 K is not the scale."""
     frame = np.vstack([np.full((192, 256), 0x8080, np.uint16), warm(1, 192, 256, 1 / 64)[0]])
     path = write_gray16(tmp_path / "t.mkv", [frame] * 2, 25)
-    samples = played(ThermalCamera("t", source=str(path), layout="p2pro"))
+    _, samples = played_whole(lambda: ThermalCamera("t", source=str(path), layout="p2pro"))
     assert np.array_equal(samples[0].data, frame[192:].astype(np.float32) / 64)
     as_yuyv = frame.reshape(-1).view(np.uint8).reshape(384, 256, 2)
     assert np.array_equal(p2pro("t", as_yuyv), frame[192:])
@@ -105,8 +105,9 @@ def test_a_frame_out_of_range_is_passed_over_and_counted(tmp_path):
     """Breaks if a shutter frame of zeros becomes an embedding of absolute zero."""
     frames = warm(3)
     frames[1] = np.zeros_like(frames[1])
-    camera = ThermalCamera("t", source=str(write_gray16(tmp_path / "t.mkv", frames, 9)))
-    assert len(played(camera)) == 2
+    path = str(write_gray16(tmp_path / "t.mkv", frames, 9))
+    camera, samples = played_whole(lambda: ThermalCamera("t", source=path))
+    assert len(samples) == 2
     assert camera.counters["out_of_range"] == 1
 
 

@@ -17,7 +17,7 @@ from sensors import lepton
 from sensors.stillness import Stillness
 from sensors.thermal import ThermalCamera
 from tests.devices import thermal_frames as frames
-from tests.devices.reading import played
+from tests.devices.reading import played, played_whole
 from tests.devices.thermal_frames import scenery
 from tests.devices.video_files import write_gray16, write_images
 
@@ -38,10 +38,8 @@ def test_a_leptons_telemetry_is_told_apart_and_read(tmp_path, height, width, low
         frames.lepton(wanted, uptime_ms=70_000 + 111 * n, frame=n, low_gain=low_gain, above=above)
         for n in range(3)
     ]
-    camera = ThermalCamera(
-        "t", source=str(write_gray16(tmp_path / "l.mkv", sent, 9)), layout="lepton"
-    )
-    samples = played(camera)
+    path = str(write_gray16(tmp_path / "l.mkv", sent, 9))
+    _, samples = played_whole(lambda: ThermalCamera("t", source=path, layout="lepton"))
     assert len(samples) == 3
     assert samples[0].data.shape == (height, width)
     assert error_k(samples[0].data, wanted) <= 0.1
@@ -78,10 +76,9 @@ def test_a_leptons_shutter_and_repeated_frames_are_passed_over(tmp_path):
     wanted = scenery(60, 80)
     told = [(0, 1, False), (0, 1, False), (111, 2, True), (222, 3, False)]
     sent = [frames.lepton(wanted, uptime_ms=ms, frame=n, shutter=s) for ms, n, s in told]
-    camera = ThermalCamera(
-        "t", source=str(write_gray16(tmp_path / "l.mkv", sent, 9)), layout="lepton"
-    )
-    assert len(played(camera)) == 2
+    path = str(write_gray16(tmp_path / "l.mkv", sent, 9))
+    camera, samples = played_whole(lambda: ThermalCamera("t", source=path, layout="lepton"))
+    assert len(samples) == 2
     assert camera.counters["repeated"] == 1
     assert camera.counters["shutter"] == 1
     assert camera.counters["out_of_range"] == 0
@@ -101,7 +98,7 @@ def test_a_p2pro_to_a_tenth(tmp_path):
     """Breaks if the picture above is taken for heat, or a count is not 1/64 K."""
     wanted = scenery(192, 256)
     path = write_gray16(tmp_path / "p.mkv", [frames.p2pro(wanted)] * 2, 25)
-    samples = played(ThermalCamera("t", source=str(path), layout="p2pro"))
+    _, samples = played_whole(lambda: ThermalCamera("t", source=str(path), layout="p2pro"))
     assert samples[0].data.shape == (192, 256)
     assert error_k(samples[0].data, wanted) <= 0.1
 
@@ -147,7 +144,9 @@ def test_radiometric_jpegs_are_frames_of_the_driver(tmp_path):
     for n in range(2):
         data = frames.radiometric_jpeg(frames.fff(frames.seen(wanted)))
         (tmp_path / f"ir_{n}.jpg").write_bytes(data)
-    samples = played(ThermalCamera("t", source=str(tmp_path / "ir_%d.jpg"), rate_hz=9))
+    _, samples = played_whole(
+        lambda: ThermalCamera("t", source=str(tmp_path / "ir_%d.jpg"), rate_hz=9)
+    )
     assert len(samples) == 2
     assert error_k(samples[0].data, wanted) <= 0.1
 
@@ -157,8 +156,9 @@ def test_a_damaged_radiometric_jpeg_costs_its_frame(tmp_path):
     good = frames.radiometric_jpeg(frames.fff(frames.seen(scenery(240, 320))))
     for n, data in enumerate([good, good[:30_000], good]):
         (tmp_path / f"ir_{n}.jpg").write_bytes(data)
-    camera = ThermalCamera("t", source=str(tmp_path / "ir_%d.jpg"), rate_hz=9)
-    assert len(played(camera)) == 2
+    source = str(tmp_path / "ir_%d.jpg")
+    camera, samples = played_whole(lambda: ThermalCamera("t", source=source, rate_hz=9))
+    assert len(samples) == 2
     assert camera.counters["bad"] == 1
     alone = ThermalCamera("t", source=str(tmp_path / "ir_1.jpg"), rate_hz=9)
     with pytest.raises(WrongFormat, match=r"ir_1\.jpg is a damaged radiometric JPEG"):
