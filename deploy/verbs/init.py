@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=OUT, metavar="F", help="what is written (default: %(default)s)"
     )
+    parser.add_argument(
+        "--router", metavar="A", help="of a ROS 2 robot, if not tcp/127.0.0.1:7447 (rmw_zenohd)"
+    )
     parser.add_argument("--force", action="store_true", help="in place of a file that is there")
 
 
@@ -42,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     out: Path = args.out
     if out.exists() and not args.force:
         raise ConfigError(f"{out} is there already: name another --out, or write over it (--force)")
-    findings = tried(found())
+    findings = tried(found(args.router))
     for one in findings:
         said = f"not used: {one.fault}" if one.fault else one.gives
         print(f"{one.name:10} {one.modality:8} {one.about}: {said}", file=sys.stderr)
@@ -56,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def found() -> list[Finding]:
-    """All that this machine has, opened or not."""
+def found(router: str | None = None) -> list[Finding]:
+    """All that this machine has, opened or not; ``router``: of ROS 2, if not the usual one."""
     findings = list[Finding]()
-    for look in LOOKS.values():
+    for look in (LOOKS | {"ROS 2": partial(ros2_topics, router)}).values():
         for finding in look():
             name = named(finding.name, (one.name for one in findings))
             findings.append(replace(finding, name=name))
@@ -120,15 +124,15 @@ def realsense() -> Iterator[Finding]:
         yield Finding("depth", Modality.DEPTH, "realsense", {"serial": serial}, about)
 
 
-def ros2_topics() -> Iterator[Finding]:
-    """Topics that a router of rmw_zenoh on this machine knows, where zenoh is installed."""
+def ros2_topics(router: str | None = None) -> Iterator[Finding]:
+    """Topics that a router of rmw_zenoh knows, where zenoh is installed."""
     try:
         from sensors.ros2 import keys, session
 
         session.check("'bindstream init'")
     except (BindstreamError, ModuleNotFoundError):
         return
-    place = session.Place()
+    place = session.Place(router or session.ROUTER)
     try:
         opened = session.opened(place)
     except OSError:  # no router here: no robot of ROS 2
@@ -138,6 +142,8 @@ def ros2_topics() -> Iterator[Finding]:
     for one in sorted({o for o in known if o is not None}):
         if modality := _shown(one.kind):
             options: dict[str, Any] = {"topic": one.topic, "modality": str(modality)}
+            if router:
+                options["router"] = router
             if one.domain_id:
                 options["domain_id"] = one.domain_id
             base = one.topic.strip("/").replace("/", "_").lower()[:60] or "topic"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from bindstream.types import Modality
 from deploy.config.file import load
 from deploy.verbs import devices, init
 from tests.devices.pulse import DEVICE, pulse_server
+from tests.devices.ros2_robot import Publisher, Router, Talker, imu
 from tests.devices.serial_port import SerialDevice, at_rest, csv_line
 
 
@@ -110,6 +112,25 @@ def test_two_devices_get_two_names(bare, tmp_path):
         plugged(bare, one.port, other.port)
         assert main(["init"]) == 0
     assert {s.name for s in load(tmp_path / "my_robot.yaml").streams} == {"imu", "imu2"}
+
+
+def test_the_topics_of_a_ros2_robot_are_written_with_their_router(bare, tmp_path, capsys):
+    """Breaks if a ROS 2 robot looks like a machine without sensors, or a topic that no driver of
+    ours reads becomes a stream."""
+    with (
+        Router() as router,
+        Publisher(router.address, "/imu/data", "sensor_msgs/msg/Imu") as publisher,
+        Publisher(router.address, "/odom", "sensor_msgs/msg/CameraInfo"),
+        Talker(publisher, 100.0, lambda _: imu(time.time_ns(), ax=9.8)),
+    ):
+        assert main(["init", "--router", router.address]) == 0
+        (stream,) = load(tmp_path / "my_robot.yaml").streams
+        assert (stream.name, stream.driver, stream.modality) == ("imu_data", "ros2", Modality.IMU)
+        told = {"topic": "/imu/data", "modality": "imu", "router": router.address}
+        assert stream.options == told
+        assert main(["check", "my_robot.yaml", "--no-ports"]) == 0
+    assert main(["init", "--router", router.address, "--force"]) == 0
+    assert "is the simulated robot" in capsys.readouterr().err
 
 
 def test_a_library_that_is_missing_costs_its_own_kind(bare, tmp_path):
