@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -36,7 +37,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, default=OUT, metavar="F", help="what is written (default: %(default)s)"
     )
     parser.add_argument(
-        "--router", metavar="A", help="of a ROS 2 robot, if not tcp/127.0.0.1:7447 (rmw_zenohd)"
+        "--router", type=_router, metavar="A", help="of a ROS 2 robot, if not tcp/127.0.0.1:7447"
     )
     parser.add_argument("--force", action="store_true", help="in place of a file that is there")
 
@@ -125,29 +126,21 @@ def realsense() -> Iterator[Finding]:
 
 
 def ros2_topics(router: str | None = None) -> Iterator[Finding]:
-    """Topics that a router of rmw_zenoh knows, where zenoh is installed."""
+    """Topics that a router of rmw_zenoh knows, where the libraries are installed."""
     try:
-        from sensors.ros2 import keys, session
+        from sensors.ros2 import discovery
+        from sensors.ros2.discovery import LOCAL
 
-        session.check("'bindstream init'")
-    except (BindstreamError, ModuleNotFoundError):
+        place = f"tcp/{LOCAL[0]}:{LOCAL[1]}" if router is None else router
+        host, _, port = place.removeprefix("tcp/").rpartition(":")
+        topics = list(discovery.readable(host, int(port)))
+    except (ModuleNotFoundError, ConnectionError):  # no router there: no robot of ROS 2
         return
-    place = session.Place(router or session.ROUTER)
-    try:
-        opened = session.opened(place)
-    except OSError:  # no router here: no robot of ROS 2
-        return
-    with opened:
-        known = list(map(keys.announced, session.tokens(opened, keys.PUBLISHERS)))
-    for one in sorted({o for o in known if o is not None}):
-        if modality := _shown(one.kind):
-            options: dict[str, Any] = {"topic": one.topic, "modality": str(modality)}
-            if router:
-                options["router"] = router
-            if one.domain_id:
-                options["domain_id"] = one.domain_id
-            base = one.topic.strip("/").replace("/", "_").lower()[:60] or "topic"
-            yield Finding(base, modality, "ros2", options, f"ROS 2: {one.kind} of {one.node}")
+    for one in topics:
+        modality = Modality(one.options["modality"])
+        options = one.options | ({} if router is None else {"router": place})
+        base = one.options["topic"].strip("/").replace("/", "_").lower()[:60]
+        yield Finding(base, modality, "ros2", options, f"ROS 2: {one.kind} of {one.node}")
 
 
 LOOKS: dict[str, Callable[[], Iterator[Finding]]] = {
@@ -160,6 +153,13 @@ LOOKS: dict[str, Callable[[], Iterator[Finding]]] = {
 """Where sensors are looked for; a new kind of device is one function and one line."""
 
 
+def _router(text: str) -> str:
+    if not re.fullmatch(r"(tcp/)?[^\s/:]+:\d{1,5}", text):
+        wanted = "wants the address of a router, such as tcp/192.168.1.5:7447"
+        raise argparse.ArgumentTypeError(f"{wanted}, got '{text}'")
+    return "tcp/" + text.removeprefix("tcp/")
+
+
 def _overheard(options: dict[str, Any]) -> tuple[dict[str, Any], str]:
     from sensors.serial.guess import overheard
 
@@ -168,14 +168,6 @@ def _overheard(options: dict[str, Any]) -> tuple[dict[str, Any], str]:
     except BindstreamError as error:
         return options, _said(error)
     return heard or options, fault
-
-
-def _shown(kind: str) -> Modality | None:
-    """Of a topic's type; pictures pass for colour, until somebody says that they are not."""
-    name = kind.rpartition("/")[2]
-    if name in ("Image", "CompressedImage"):
-        return Modality.VISION
-    return {"Imu": Modality.IMU}.get(name, Modality.AUDIO if name.startswith("AudioData") else None)
 
 
 def _tried(one: Finding) -> Finding:
