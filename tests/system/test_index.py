@@ -94,6 +94,7 @@ def test_the_vectors_of_a_replay_with_any_number_of_workers(tmp_path):
     assert told[-1]["encoded"] == sum(count for count, _ in replayed.values())
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_it_goes_on_where_it_was(tmp_path):
     """Breaks if a kill costs a window, gives one twice, leaves half a file that is read as one, or
     if all of it is done again; or if the killed start's processes live on."""
@@ -124,6 +125,7 @@ def killed_after(seconds: float, folder: Path, file: Path) -> None:
             psutil.wait_procs(below, timeout=30)
 
 
+@pytest.mark.long
 def test_what_is_whole_is_not_encoded_again(tmp_path):
     """Breaks if a second start, or one with another recording beside, does all of it again."""
     old = write(tmp_path / "old.mcap", samples_of(Modality.THERMAL, seconds=4.0))
@@ -153,6 +155,7 @@ def test_one_fault_stops_nothing_else_and_is_an_exit_code(tmp_path):
     assert "Traceback" not in complaints
 
 
+@pytest.mark.long
 def test_ctrl_c_ends_it_at_once_and_whole(tmp_path):
     """Breaks if an interrupted index hangs in Ray, leaves processes, or says that all went well."""
     file = write(tmp_path / "drive.mcap", samples_of(Modality.THERMAL, seconds=60.0))
@@ -170,6 +173,7 @@ def test_ctrl_c_ends_it_at_once_and_whole(tmp_path):
     assert index(tmp_path, tmp_path / "out", [file])[0] == 0
 
 
+@pytest.mark.long
 def test_on_a_cluster_it_is_a_guest(tmp_path):
     """Breaks if --address starts a Ray of its own, needs more than the cluster has and waits for
     ever, gives other vectors, or takes the cluster with it."""
