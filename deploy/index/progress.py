@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import IO, Any
 
 from deploy.index.usage import Usage
+from deploy.live.json_lines import JsonLines
 
 
 class Shown:
@@ -22,6 +22,7 @@ class Shown:
         sys.stdout.flush()
         self._as_json = as_json
         self._out, self._err = _own(1), _own(2)
+        self._lines = JsonLines(self._out)
         self._silenced: list[tuple[int, int]] = []
         console = Console(file=self._err)
         self._bar = Progress(
@@ -65,7 +66,7 @@ class Shown:
     def done(self, told: dict[str, Any]) -> None:
         """A stream is."""
         if self._as_json:
-            print(json.dumps(told), file=self._out, flush=True)
+            self._lines.write(told)
             return
         lost = sum(told["dropped"].values())
         dropped = f", {lost} without a vector" if lost else ""
@@ -82,7 +83,7 @@ class Shown:
         if self._as_json:
             work: dict[str, Any] = {"encoded": usage.windows, "seconds": round(seconds, 3)}
             work |= {"workers": usage.workers, "encoding": share and round(share, 4)}
-            print(json.dumps(told | work), file=self._out, flush=True)
+            self._lines.write(told | work)
             return
         busy = f"; its workers encoded {100 * share:.0f} % of their time" if share else ""
         self._say(f"{usage.windows} windows encoded in {seconds:.1f} s{busy}")

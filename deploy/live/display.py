@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 from bindstream.command.records import as_record
 from bindstream.command.rows import TableState
 from bindstream.types import Health, Scene
+from deploy.live.json_lines import JsonLines
 from deploy.live.parts import Show
 from deploy.live.table import render
 from deploy.world_truth import WorldTruth
@@ -28,9 +28,11 @@ class Lines:
 
     def __init__(self) -> None:
         self._out = sys.stdout
+        self._lines = JsonLines(self._out)
 
     def __enter__(self) -> Lines:
         self._out, sys.stdout = sys.stdout, sys.stderr
+        self._lines = JsonLines(self._out)
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -42,20 +44,19 @@ class Lines:
 
     def finish(self, name: str, seconds: float, failed: bool = False) -> None:
         """A step ended."""
-        self._print({"kind": "step", "name": name, "seconds": round(seconds, 3), "failed": failed})
+        self._lines.write(
+            {"kind": "step", "name": name, "seconds": round(seconds, 3), "failed": failed}
+        )
 
     def first(self, robot: str, stream: str, after_s: float) -> None:
         """A stream's first vector."""
         after = {"after_s": round(after_s, 3)}
-        self._print({"kind": "first", "robot": robot, "stream": stream, **after})
+        self._lines.write({"kind": "first", "robot": robot, "stream": stream, **after})
 
     def show(self, message: Any) -> None:
         """One message of the stream."""
         if message is not None:
-            self._print(as_record(message))
-
-    def _print(self, record: dict[str, Any]) -> None:
-        print(json.dumps(record), file=self._out, flush=True)
+            self._lines.write(as_record(message))
 
 
 class Table:
