@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -24,8 +23,9 @@ from pathlib import Path
 import psutil
 import yaml
 
+from benchmarks.soak import on_free_ports
 from bindstream import Embedding, Subscriber, Tombstone
-from deploy.config.file import shipped_path
+from deploy.config.file import load, shipped_path
 
 STREAMS = ("front", "ears", "depth", "thermal", "imu")
 START_S = 180.0
@@ -124,15 +124,11 @@ class Robot:
     """``bindstream run`` with ports and folders of its own."""
 
     def __init__(self, folder: Path) -> None:
-        port, self._http_port = _free_port(), _free_port()
-        self.endpoint = f"tcp://127.0.0.1:{port}"
-        document = yaml.safe_load(shipped_path().read_text())
-        document["http_options"]["port"] = self._http_port
-        args = document["applications"][0]["args"]
-        args["publish"] = {"endpoint": self.endpoint}
-        args["robot"] = {"name": "deaths"}
+        document = on_free_ports(yaml.safe_load(shipped_path().read_text()))
         self._config = folder / "robot.yaml"
         self._config.write_text(yaml.safe_dump(document))
+        self._http_port = document["http_options"]["port"]
+        self.endpoint = load(self._config).robots[0].args.publish.endpoint
         self._log = folder / "stderr.txt"
         self.runtime_dir = folder / "run"
         self._env = {
@@ -188,12 +184,6 @@ class Robot:
                 return bool(answer.status == 200)
         except OSError:
             return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def until(condition: Callable[[], bool], timeout_s: float) -> float | None:
