@@ -1,6 +1,8 @@
-"""What the tests of sensors share: a sound card."""
+"""What the tests of sensors share: a sound card, and drivers that are closed at the end."""
 
 from __future__ import annotations
+
+import time
 
 import pytest
 
@@ -14,3 +16,18 @@ def pulse(monkeypatch):
         for key, value in server.environment.items():
             monkeypatch.setenv(key, value)
         yield server
+
+
+@pytest.fixture
+def opens():
+    """Opens drivers, on the clock that is named, and closes them at the end."""
+    drivers = []
+
+    def open_one(driver, now_ns=time.time_ns):
+        drivers.append(driver)
+        driver.open(now_ns)
+        return driver
+
+    yield open_one
+    for driver in drivers:
+        driver.close()

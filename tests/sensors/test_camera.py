@@ -44,19 +44,9 @@ def counted(n, height=32, width=48):
 
 
 @pytest.fixture
-def opened():
-    """Opens cameras and closes them at the end."""
-    cameras = []
-
-    def open_one(**options):
-        camera = Camera("cam", **options)
-        cameras.append(camera)
-        camera.open(time.time_ns)
-        return camera
-
-    yield open_one
-    for camera in cameras:
-        camera.close()
+def opened(opens):
+    """Opens cameras."""
+    return lambda **options: opens(Camera("cam", **options))
 
 
 def test_mjpeg_frames_are_rgb_and_stamped_now(server, opened):

@@ -16,19 +16,9 @@ from tests.patience import Stalls
 
 
 @pytest.fixture
-def opened():
-    """Opens IMUs and closes them at the end."""
-    imus = []
-
-    def open_one(device, **options):
-        imu = SerialImu("imu", port=device.port, **options)
-        imus.append(imu)
-        imu.open(time.time_ns)
-        return imu
-
-    yield open_one
-    for imu in imus:
-        imu.close()
+def opened(opens):
+    """Opens IMUs."""
+    return lambda device, **options: opens(SerialImu("imu", port=device.port, **options))
 
 
 def turning(t):

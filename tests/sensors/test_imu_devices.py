@@ -44,19 +44,13 @@ def vectornav(values):
 
 
 @pytest.fixture
-def opened():
-    """Opens IMUs on CLOCK_MONOTONIC and closes them at the end."""
-    imus = []
+def opened(opens):
+    """Opens IMUs on CLOCK_MONOTONIC."""
 
     def open_one(device, **options):
-        imu = SerialImu("imu", port=device.port, **options)
-        imus.append(imu)
-        imu.open(time.monotonic_ns)
-        return imu
+        return opens(SerialImu("imu", port=device.port, **options), time.monotonic_ns)
 
-    yield open_one
-    for imu in imus:
-        imu.close()
+    return open_one
 
 
 @pytest.mark.parametrize(

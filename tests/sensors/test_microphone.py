@@ -21,19 +21,9 @@ pytestmark = pytest.mark.daemon
 
 
 @pytest.fixture
-def opened(pulse):
-    """Opens microphones and closes them at the end."""
-    microphones = []
-
-    def open_one(**options):
-        microphone = Microphone("mic", **({"device": DEVICE} | options))
-        microphones.append(microphone)
-        microphone.open(time.time_ns)
-        return microphone
-
-    yield open_one
-    for microphone in microphones:
-        microphone.close()
+def opened(pulse, opens):
+    """Opens microphones."""
+    return lambda **options: opens(Microphone("mic", **({"device": DEVICE} | options)))
 
 
 def bell(seconds=1.5, rate_hz=48000):

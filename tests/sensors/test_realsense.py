@@ -26,19 +26,9 @@ def camera(monkeypatch):
 
 
 @pytest.fixture
-def opened():
-    """Opens drivers on CLOCK_MONOTONIC and closes them at the end."""
-    drivers = []
-
-    def open_one(**options):
-        driver = RealSense("d", **options)
-        drivers.append(driver)
-        driver.open(time.monotonic_ns)
-        return driver
-
-    yield open_one
-    for driver in drivers:
-        driver.close()
+def opened(opens):
+    """Opens drivers on CLOCK_MONOTONIC."""
+    return lambda **options: opens(RealSense("d", **options), time.monotonic_ns)
 
 
 def until(driver, holds, seconds=20.0):

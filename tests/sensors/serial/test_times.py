@@ -42,19 +42,15 @@ def csv_time(values):
 
 
 @pytest.fixture
-def opened():
-    """Opens IMUs on CLOCK_MONOTONIC and closes them at the end."""
-    imus = []
+def opened(opens):
+    """Opens IMUs on CLOCK_MONOTONIC."""
 
     def open_one(device, **options):
-        imu = SerialImu("imu", port=device.port, **{"protocol": "csv", **options})
-        imus.append(imu)
-        imu.open(time.monotonic_ns)
-        return imu
+        return opens(
+            SerialImu("imu", port=device.port, **{"protocol": "csv", **options}), time.monotonic_ns
+        )
 
-    yield open_one
-    for imu in imus:
-        imu.close()
+    return open_one
 
 
 def errors_ms(device, samples):
